@@ -1,0 +1,366 @@
+"""The clock: every cause of change is an event, and a decision takes time.
+
+A slot begins with a tick: the integrals are carried to this instant, users move and fade, and the
+channel is measured. The report of a measurement arrives at once or later. When a report has
+arrived and the processor is idle, the emulator hands the report over and waits for powers; they
+come into force when they have been computed, at whatever instant that is. Joins and leaves happen
+between ticks as they please. The emulator does not know who decides: it is asked to `advance` to
+the next report and told what was decided.
+
+>>> from slotwise.emulator.clock import Emulator
+>>> from slotwise.emulator.scenario import load
+>>> emulator = Emulator(load("gaussian-ic"), seed=1, slots=100)
+>>> while (report := emulator.advance()) is not None:
+...     emulator.grant(report.observation().p_max)
+>>> emulator.journal.tally.decisions
+100
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import simpy
+
+from slotwise.emulator.csi import estimate
+from slotwise.emulator.network import Network
+from slotwise.emulator.observation import Report
+from slotwise.emulator.population import Arrival, arrivals, draw_lifetime, hour_starts, read_profile
+from slotwise.emulator.processor import Processor
+from slotwise.emulator.scenario import Scenario
+from slotwise.emulator.sections import Episode
+from slotwise.emulator.streams import Cause, Streams
+from slotwise.emulator.trace import Journal
+
+__all__ = ["Emulator"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stay:
+    """A user in its row, and where and when it joined."""
+
+    network: int
+    row: int
+    user: int
+    join_s: float
+    x_m: float
+    y_m: float
+    station: int
+
+
+class Emulator:
+    """Lives B networks of a scenario on one clock.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to live.
+    seed : int
+        Fixes everything but measured time.
+    networks : int or sequence of int
+        How many networks, or their numbers: network 3 lives the same life alone, as ``[3]``, and
+        among others.
+    slots : int, optional
+        When to end; left out: never.
+    record : bool
+        Keep a trace of each network in the journal.
+
+    Attributes
+    ----------
+    network : Network
+        The state.
+    journal : Journal
+        Counts and traces so far.
+    slot : int
+        The slot that has begun last, -1 before the first.
+    over : bool
+        Whether the last slot has ended.
+
+    Raises
+    ------
+    InputError
+        If a file that the scenario names is unusable.
+    ValueError
+        If there is no network, a negative seed, fewer than one slot, or more than one network
+        under ``timing.mode = measured``, where one processor decides for one network.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        seed: int = 0,
+        *,
+        networks: int | Sequence[int] = 1,
+        slots: int | None = None,
+        record: bool = False,
+    ) -> None:
+        self.numbers = tuple(range(networks)) if isinstance(networks, int) else tuple(networks)
+        if not self.numbers:
+            raise ValueError(f"networks = {networks}: must be at least one")
+        if slots is not None and slots < 1:
+            raise ValueError(f"slots = {slots}: must be at least one")
+        if scenario.timing.mode == "measured" and len(self.numbers) > 1:
+            raise ValueError("timing.mode = measured: one processor decides for one network")
+        self.scenario, self.slots, self._record = scenario, slots, record
+        slot_s = scenario.timing.slot_s
+        still = scenario.mobility.kind == "still"
+        self._measure_every = _slots(scenario.csi.period_s, slot_s) or 1
+        self._move_every = 0 if still else _slots(scenario.mobility.update_s, slot_s)
+        self._redrop_every = _slots(scenario.mobility.redrop_s, slot_s)
+        self.reset(seed)
+
+    def reset(self, seed: int) -> None:
+        """Begin a new life: new clock, new streams, the users of time zero in place.
+
+        Raises
+        ------
+        ValueError
+            If the seed is negative.
+        """
+        self._streams = Streams(seed)
+        self._clock = simpy.Environment()
+        self.network = Network(self.scenario, self._streams, self.numbers)
+        self.journal = Journal(len(self.numbers), self._record)
+        self._processor = Processor(
+            self.scenario.timing, self.network, self.journal, self._now, self._after
+        )
+        self._estimation = [self._streams.network(Cause.CSI, number) for number in self.numbers]
+        self._episodes = self._episode_starts()
+        self._here: dict[tuple[int, int], _Stay] = {}
+        self.slot, self.over, self._drop = -1, False, 0
+        for b in range(len(self.numbers)):
+            self._populate(b)
+        self._after(0.0, self._tick)
+
+    @property
+    def now_s(self) -> float:
+        """Network time [s]."""
+        return self._now()
+
+    def advance(self) -> Report | None:
+        """Live until a report waits for a decision.
+
+        Returns
+        -------
+        Report or None
+            The freshest report, or None when the last slot has ended.
+
+        Raises
+        ------
+        RuntimeError
+            If the last report has not been answered by `grant`, `fail` or `skip`.
+        """
+        if self._processor.waiting:
+            raise RuntimeError("a report waits for its decision: call grant(), fail() or skip()")
+        while not self.over and (not self._processor.ready or self._more_now()):
+            self._clock.step()
+        return None if self.over else self._processor.hand_over()
+
+    def grant(self, power: Any, elapsed_s: float = 0.0) -> None:
+        """Answer the report with powers.
+
+        A power vector that is not finite, out of the box or of a wrong shape is a fault: it is
+        counted and answered by ``timing.fallback``, in its own network alone.
+
+        Parameters
+        ----------
+        power : array_like, shape (K,) for one network or (B, M)
+            Powers [W], in the order of ``report.observation().user_id`` or of the report's rows.
+        elapsed_s : float
+            How long the decision took on this machine [s]; charged if ``timing.mode`` says so.
+
+        Raises
+        ------
+        RuntimeError
+            If no report waits.
+        """
+        self._processor.answer(power, elapsed_s)
+
+    def fail(self, cause: str, elapsed_s: float = 0.0) -> None:
+        """Answer the report with nothing, because deciding failed; ``timing.fallback`` answers.
+
+        Parameters
+        ----------
+        cause : str
+            What happened, for the trace.
+        elapsed_s : float
+            How long it took to fail [s].
+
+        Raises
+        ------
+        RuntimeError
+            If no report waits.
+        """
+        self._processor.fail(cause, elapsed_s)
+
+    def skip(self) -> None:
+        """Answer the report with nothing, because there is nobody to decide for.
+
+        Raises
+        ------
+        RuntimeError
+            If no report waits.
+        """
+        self._processor.skip()
+
+    def _more_now(self) -> bool:
+        """Whether something else happens at this instant: perhaps a fresher report arrives."""
+        same_s = 1e-9 * self.scenario.timing.slot_s
+        return float(self._clock.peek()) <= self._clock.now + same_s
+
+    def _now(self) -> float:
+        return float(self._clock.now)
+
+    def _after(self, delay_s: float, callback: Callable[[Any], None], value: Any = None) -> None:
+        event = self._clock.timeout(max(delay_s, 0.0), value)
+        event.callbacks.append(lambda event: callback(event.value))
+
+    def _tick(self, _: None) -> None:
+        self.network.integrate(self._now())
+        if self.slot >= 0:
+            self._close_slot()
+        self.slot += 1
+        if self.slot == self.slots:
+            self._finish()
+            return
+        if self.slot > 0:
+            self.network.fade()
+        self._change_scene()
+        if self.slot % self._measure_every == 0:
+            self._measure()
+        # From the slot's number and not from the last tick, so that rounding never adds up.
+        next_s = (self.slot + 1) * self.scenario.timing.slot_s
+        self._after(next_s - self._now(), self._tick)
+
+    def _change_scene(self) -> None:
+        """Episodes, new drops and movement happen at the beginning of a slot."""
+        episode = self._episodes.get(self.slot)
+        if episode is not None:
+            self._drop += 1
+            self.network.change(episode, self._drop)
+            self.journal.note(self._now(), "episode", cause=episode.name)
+        elif _due(self.slot, self._redrop_every):
+            self._drop += 1
+            self.network.redrop(self._drop)
+        elif _due(self.slot, self._move_every):
+            self._move(self._move_every * self.scenario.timing.slot_s)
+
+    def _move(self, duration_s: float) -> None:
+        network = self.network
+        for b, row in network.medium.move(duration_s):
+            self.journal.tally.handovers += 1
+            user, station = int(network.user_id[b, row]), int(network.medium.serving[b, row])
+            self.journal.note(self._now(), "handover", b, user, f"to station {station}")
+
+    def _measure(self) -> None:
+        network, medium, csi = self.network, self.network.medium, self.scenario.csi
+        seen = estimate(csi, medium.coupling, medium.mean, self._estimation)
+        report = Report(
+            slot=self.slot,
+            measured_s=self._now(),
+            user_id=network.user_id.copy(),
+            gain=medium.between_users(seen),
+            noise_w=network.noise_w,
+            p_max_w=network.p_max_w,
+        )
+        if csi.delay_s > 0:
+            self._after(csi.delay_s, self._processor.arrive, report)
+        else:
+            self._processor.arrive(report)
+
+    def _populate(self, network: int) -> None:
+        """Users of time zero, and the first of those to come."""
+        population, medium = self.scenario.population, self.network.medium
+        for user, home in enumerate(medium.first_homes(network, population.initial_users)):
+            self._join(network, user, int(home), None)
+        counts = None
+        if population.profile is not None:
+            counts = read_profile(population.profile, medium.places[network].name)
+            for start_s, label in hour_starts(counts):
+                self._after(start_s, self._begin_hour, (network, label))
+        stream = self._streams.network(Cause.ARRIVALS, self.numbers[network])
+        coming = arrivals(population, counts, stream)
+        self._expect(network, enumerate(coming, population.initial_users))
+
+    def _begin_hour(self, hour: tuple[int, str]) -> None:
+        network, label = hour
+        self.journal.note(self._now(), "hour", network, cause=label)
+
+    def _expect(self, network: int, coming: Iterator[tuple[int, Arrival]]) -> None:
+        """Let in who is due now, and schedule the next to come, who does the same."""
+        for user, arrival in coming:
+            delay_s = arrival.time_s - self._now()
+            if delay_s > 0:
+                self._after(delay_s, self._come, (network, user, arrival, coming))
+                return
+            self._join(network, user, arrival.home, arrival.lifetime_s)
+
+    def _come(self, following: tuple[int, int, Arrival, Iterator[tuple[int, Arrival]]]) -> None:
+        network, user, arrival, coming = following
+        self._join(network, user, arrival.home, arrival.lifetime_s)
+        self._expect(network, coming)
+
+    def _join(self, network: int, user: int, home: int | None, lifetime_s: float | None) -> None:
+        now_s, tally = self._now(), self.journal.tally
+        row = self.network.join(network, user, home, now_s)
+        if row is None:
+            tally.blocked += 1
+            self.journal.note(now_s, "blocked", network, user)
+            return
+        tally.joins += 1
+        self.journal.note(now_s, "join", network, user)
+        medium = self.network.medium
+        x_m, y_m = (float(axis) for axis in medium.motion.position[network, row])
+        station = int(medium.serving[network, row])
+        self._here[network, row] = _Stay(network, row, user, now_s, x_m, y_m, station)
+        if lifetime_s is None:
+            stream = self._streams.user(Cause.LIFETIME, self.numbers[network], user)
+            lifetime_s = draw_lifetime(self.scenario.population.lifetime, stream)
+        if np.isfinite(lifetime_s):
+            self._after(lifetime_s, self._leave, (network, row))
+
+    def _leave(self, place: tuple[int, int]) -> None:
+        stay = self._here.pop(place)
+        delivered = self.network.leave(*place, self._now())
+        self.journal.tally.leaves += 1
+        self.journal.note(self._now(), "leave", stay.network, stay.user)
+        self._record_stay(stay, delivered, left=True)
+
+    def _record_stay(self, stay: _Stay, delivered: float, *, left: bool) -> None:
+        now_s = self._now()
+        rate = delivered / (now_s - stay.join_s) if now_s > stay.join_s else 0.0
+        for trace in self.journal.traces[stay.network : stay.network + 1]:
+            place = (stay.x_m, stay.y_m, stay.station)
+            trace.add("users", stay.user, stay.join_s, now_s, *place, rate, left)
+
+    def _close_slot(self) -> None:
+        network = self.network
+        totals = np.stack([network.carried, network.radiated, network.consumed])
+        users = np.count_nonzero(network.user_id >= 0, axis=1)
+        self.journal.slot(self.slot, self.scenario.timing.slot_s, totals, users)
+
+    def _finish(self) -> None:
+        """The last slot has ended: account for whoever and whatever is still there."""
+        self.over = True
+        self._processor.finish()
+        for (b, row), stay in self._here.items():
+            self._record_stay(stay, float(self.network.delivered[b, row]), left=False)
+
+    def _episode_starts(self) -> dict[int, Episode]:
+        starts, time_s = {}, 0.0
+        for episode in self.scenario.episodes:
+            starts[round(time_s / self.scenario.timing.slot_s)] = episode
+            time_s += episode.duration_s
+        return starts
+
+
+def _slots(duration_s: float | None, slot_s: float) -> int:
+    """A duration in whole slots, at least one; 0 for None."""
+    return 0 if duration_s is None else max(1, round(duration_s / slot_s))
+
+
+def _due(slot: int, every: int) -> bool:
+    return every > 0 and slot > 0 and slot % every == 0

@@ -1,0 +1,194 @@
+"""A network lives: users join and leave, powers change, and throughput is the integral of the rate.
+
+B networks share every array; row m of network b holds one user for the whole of its stay, or
+nobody (``user_id = -1``). Between two changes rates are constant, so the integral over time is
+exact: whoever is about to change something first calls `integrate` up to that instant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slotwise.emulator.medium import Medium
+from slotwise.emulator.radio import consumed_power, from_db, from_dbm, rate
+from slotwise.emulator.scenario import Scenario
+from slotwise.emulator.sections import Episode, Radio
+from slotwise.emulator.streams import Streams
+
+__all__ = ["Network", "noise_power_w"]
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.int64]
+ALL = slice(None)
+
+
+def noise_power_w(radio: Radio) -> float:
+    """Noise power at a receiver [W]: as stated, or density times bandwidth times noise figure."""
+    if radio.noise_dbm is not None:
+        return float(from_dbm(radio.noise_dbm))
+    density_dbm = radio.noise_density_dbm_per_hz + radio.noise_figure_db
+    return float(from_dbm(density_dbm)) * radio.bandwidth_hz
+
+
+class Network:
+    """State of B networks and the arithmetic of their time.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What to live.
+    streams : Streams
+        Random streams of the seed.
+    numbers : sequence of int
+        Numbers of the networks; they name random streams, so network 3 alone lives as it would
+        among others.
+
+    Attributes
+    ----------
+    user_id : ndarray, shape (B, M), int64
+        Who is in each row, -1 for nobody.
+    power : ndarray, shape (B, M), float64
+        Powers in force [W].
+    delivered : ndarray, shape (B, M), float64
+        Integral of each present user's rate since it joined [bit/Hz].
+    carried : ndarray, shape (B,), float64
+        Integral of the network's sum rate since time zero [bit/Hz].
+    radiated : ndarray, shape (B,), float64
+        Integral of the sum of powers since time zero [J].
+    consumed : ndarray, shape (B,), float64
+        Integral of the consumed power since time zero [J].
+    time_s : ndarray, shape (B,), float64
+        Up to when the integrals go [s].
+    """
+
+    def __init__(self, scenario: Scenario, streams: Streams, numbers: Sequence[int]) -> None:
+        self.scenario, self.numbers = scenario, tuple(numbers)
+        self._streams = streams
+        shape = (len(self.numbers), scenario.population.capacity)
+        radio = scenario.radio
+        self.noise_w, self.p_max_w = noise_power_w(radio), float(from_dbm(radio.p_max_dbm))
+        self._cap = None if radio.sinr_cap_db is None else float(from_db(radio.sinr_cap_db))
+        self.user_id: Ids = np.full(shape, -1, np.int64)
+        self.power, self.delivered = np.zeros(shape), np.zeros(shape)
+        self.carried, self.radiated, self.consumed = (np.zeros(shape[0]) for _ in range(3))
+        self.time_s = np.zeros(shape[0])
+        self.medium = self._medium(None, 0)
+
+    def _medium(self, episode: Episode | None, drop: int) -> Medium:
+        scenario = self.scenario
+        return Medium(
+            (episode and episode.layout) or scenario.layout,
+            (episode and episode.channel) or scenario.channel,
+            scenario.mobility,
+            self.user_id.shape[1],
+            scenario.timing.slot_s,
+            self._streams,
+            self.numbers,
+            drop,
+        )
+
+    def present(self) -> NDArray[np.bool_]:
+        """Rows that hold a user, shape (B, M)."""
+        return self.user_id >= 0
+
+    def rates(self, networks: slice = ALL) -> Array:
+        """Rates of the users now, shape (B, M) [bit/s/Hz]; zero for the absent and the silent."""
+        return rate(
+            self.medium.gain[networks], self.power[networks], self.noise_w, sinr_cap=self._cap
+        )
+
+    def integrate(self, now_s: float, networks: slice = ALL) -> None:
+        """Carry the integrals forward to ``now_s`` under the powers and gains in force.
+
+        Parameters
+        ----------
+        now_s : float
+            Not before the last call's time [s].
+        networks : slice
+            Which networks.
+        """
+        elapsed = now_s - self.time_s[networks]
+        if not elapsed.any():
+            return
+        power = self.power[networks]
+        rates = self.rates(networks)
+        rates *= elapsed[:, None]
+        self.delivered[networks] += rates
+        self.carried[networks] += rates.sum(axis=1)
+        self.radiated[networks] += power.sum(axis=1) * elapsed
+        radio = self.scenario.radio
+        drawn = consumed_power(
+            power, self.user_id[networks] >= 0, radio.amplifier_inefficiency, radio.circuit_power_w
+        )
+        self.consumed[networks] += drawn * elapsed
+        self.time_s[networks] = now_s
+
+    def join(self, network: int, user: int, home: int | None, now_s: float) -> int | None:
+        """Let a user in, silent until granted.
+
+        Returns
+        -------
+        int or None
+            Its row, or None if every row is taken and it was blocked.
+        """
+        free = np.flatnonzero(self.user_id[network] < 0)
+        if free.size == 0:
+            return None
+        row = int(free[0])
+        self.integrate(now_s, slice(network, network + 1))
+        self.user_id[network, row] = user
+        self.delivered[network, row] = 0.0
+        self.medium.enter(network, row, user, home)
+        return row
+
+    def leave(self, network: int, row: int, now_s: float) -> float:
+        """Let a user out; it is silent at once.
+
+        Returns
+        -------
+        float
+            What it was delivered over its stay [bit/Hz].
+        """
+        self.integrate(now_s, slice(network, network + 1))
+        self.user_id[network, row] = -1
+        self.power[network, row] = 0.0
+        self.medium.leave(network, row)
+        return float(self.delivered[network, row])
+
+    def grant(self, power: Array, user_id: Ids, now_s: float) -> None:
+        """Put powers in force for the users they were meant for, wherever they still are.
+
+        Parameters
+        ----------
+        power : ndarray, shape (B, M)
+            Powers [W].
+        user_id : ndarray, shape (B, M)
+            Whom each is for, -1 for nobody. A user keeps its row for life, so a row with another
+            id now is another user, which keeps its own power.
+        """
+        self.integrate(now_s)
+        np.copyto(self.power, power, where=(user_id == self.user_id) & (user_id >= 0))
+
+    def fade(self) -> None:
+        """Next slot's fading; call `integrate` first."""
+        self.medium.fade()
+
+    def redrop(self, drop: int) -> None:
+        """Give every present user a new place under the same layout and channel."""
+        self.medium.drop = drop
+        for b, m in np.argwhere(self.present()):
+            self._enter(int(b), int(m), int(self.medium.home[b, m]))
+
+    def change(self, episode: Episode, drop: int) -> None:
+        """Begin an episode: new layout or channel, the same users at new places."""
+        self.medium = self._medium(episode, drop)
+        for b in range(len(self.numbers)):
+            home = self.medium.first_homes(b, self.user_id.shape[1])
+            for m in np.flatnonzero(self.user_id[b] >= 0):
+                self._enter(b, int(m), int(home[m]))
+
+    def _enter(self, network: int, row: int, home: int) -> None:
+        self.medium.enter(network, row, int(self.user_id[network, row]), home)

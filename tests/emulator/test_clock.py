@@ -1,0 +1,329 @@
+"""The clock: small histories by hand, and what must hold in any life."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from slotwise.emulator.clock import Emulator
+from slotwise.emulator.observation import Observation
+from slotwise.emulator.scenario import Scenario, load, parse
+
+Array = NDArray[np.float64]
+Decide = Callable[[Observation], Any]
+
+NOISE_W = 1.0
+
+
+def replayed(
+    folder: Path, gains: Array, visits: Sequence[dict[str, float]], **sections: Any
+) -> Scenario:
+    """A scenario of one-second slots whose gains and visits are given."""
+    path = folder / "gains.npy"
+    np.save(path, gains)
+    table = {
+        "name": "by hand",
+        "channel": {"fading": "replay", "replay_path": str(path)},
+        "population": {
+            "initial_users": 0,
+            "max_users": gains.shape[-1],
+            "trace": list(visits),
+        },
+        "radio": {"bandwidth_hz": 1.0, "p_max_dbm": 30.0, "noise_dbm": 30.0},
+        "timing": {"slot_s": 1.0},
+    }
+    return parse(table | sections)
+
+
+def live(emulator: Emulator, decide: Decide, elapsed_s: float = 0.0) -> None:
+    while (report := emulator.advance()) is not None:
+        emulator.grant(decide(report.observation()), elapsed_s)
+
+
+def full_power(observation: Observation) -> Array:
+    return observation.p_max
+
+
+def rates_by_hand(gain: Array, power: Sequence[float]) -> list[float]:
+    """Rates from the definition, in explicit loops."""
+    rates = []
+    for k in range(len(power)):
+        interference = sum(gain[k][j] * power[j] for j in range(len(power)) if j != k)
+        rates.append(float(np.log2(1.0 + gain[k][k] * power[k] / (interference + NOISE_W))))
+    return rates
+
+
+def test_three_users_one_join_one_leave_and_one_late_decision(tmp_path: Path) -> None:
+    gains = np.random.default_rng(5).exponential(size=(4, 3, 3))
+    visits = [{"join_s": 0.0}, {"join_s": 0.0, "leave_s": 2.5}, {"join_s": 1.25}]
+    scenario = replayed(tmp_path, gains, visits, timing={"slot_s": 1.0, "mode": "measured"})
+    emulator = Emulator(scenario, slots=4, record=True)
+
+    # What the controller answers, and how long each answer takes. The second takes 1.6 slots,
+    # so the report of slot 2 waits until 2.6, and by then user 1 has left.
+    answers = [([0.5, 1.0], 0.25), ([0.25, 0.75], 1.6), ([1.0, 0.5], 0.1), ([0.2, 0.8], 0.5)]
+    asked: list[tuple[float, list[int]]] = []
+    for power, elapsed_s in answers:
+        report = emulator.advance()
+        assert report is not None
+        seen = report.observation()
+        asked.append((seen.time_s, seen.user_id.tolist()))
+        emulator.grant(power, elapsed_s)
+    assert emulator.advance() is None
+    assert asked == [(0.0, [0, 1]), (1.0, [0, 1]), (2.6, [0, 2]), (3.0, [0, 2])]
+
+    in_force = [  # from, to, slot of the gains, powers of users 0, 1, 2
+        (0.0, 0.25, 0, [0.0, 0.0, 0.0]),
+        (0.25, 1.0, 0, [0.5, 1.0, 0.0]),
+        (1.0, 2.0, 1, [0.5, 1.0, 0.0]),  # user 2 joins at 1.25 and is silent until granted
+        (2.0, 2.5, 2, [0.5, 1.0, 0.0]),
+        (2.5, 2.6, 2, [0.5, 0.0, 0.0]),  # user 1 has left
+        (2.6, 2.7, 2, [0.25, 0.0, 0.0]),  # what was meant for user 1 goes to nobody
+        (2.7, 3.0, 2, [1.0, 0.0, 0.5]),
+        (3.0, 3.5, 3, [1.0, 0.0, 0.5]),
+        (3.5, 4.0, 3, [0.2, 0.0, 0.8]),
+    ]
+    bits = np.zeros(3)
+    for start_s, end_s, slot, power in in_force:
+        bits += (end_s - start_s) * np.array(rates_by_hand(gains[slot], power))
+
+    users = emulator.journal.traces[0].table("users")
+    stay_s = np.asarray(users["leave_s"]) - np.asarray(users["join_s"])
+    delivered = dict(
+        zip(np.asarray(users["user_id"]), np.asarray(users["rate"]) * stay_s, strict=True)
+    )
+    assert [delivered[user] for user in range(3)] == pytest.approx(bits, rel=1e-9)
+    assert emulator.network.carried[0] == pytest.approx(bits.sum(), rel=1e-9)
+    tally = emulator.journal.tally
+    # Slot 1's answer came at 2.6, 0.6 s after its deadline. Slot 2's came at 2.7, in time.
+    assert (tally.reports, tally.decisions, tally.missed_deadlines) == (4, 4, 1)
+    assert (tally.joins, tally.leaves, tally.blocked) == (3, 1, 0)
+
+
+def test_a_report_overtaken_while_the_processor_is_busy_is_a_missed_deadline(
+    tmp_path: Path,
+) -> None:
+    scenario = replayed(
+        tmp_path, np.ones((1, 1, 1)), [{"join_s": 0.0}], timing={"slot_s": 1.0, "mode": "measured"}
+    )
+    emulator = Emulator(scenario, slots=6, record=True)
+    slots = []
+    while (report := emulator.advance()) is not None:
+        slots.append(report.slot)
+        emulator.grant([1.0], elapsed_s=2.5)
+    # Reports come at 0, 1, ... 5. The processor takes those of 0 (until 2.5), 2 (until 5.0, the
+    # instant at which 5 arrives) and 5 (beyond the end).
+    assert slots == [0, 2, 5]
+    # Overtaken: 1, 3 and 4. In force too late: 0 and 2. At the end 5 is just at its deadline.
+    assert emulator.journal.tally.missed_deadlines == 5
+    assert emulator.journal.tally.reports == 6
+
+
+@pytest.mark.parametrize(("fallback", "power"), [("hold", 0.0), ("max", 1.0), ("silent", 0.0)])
+def test_fallback_answers_from_the_deadline_until_the_late_decision(
+    tmp_path: Path, fallback: str, power: float
+) -> None:
+    timing = {"slot_s": 1.0, "mode": "measured", "deadline_s": 0.5, "fallback": fallback}
+    scenario = replayed(tmp_path, np.ones((1, 1, 1)), [{"join_s": 0.0}], timing=timing)
+    emulator = Emulator(scenario, slots=1)
+    emulator.advance()
+    emulator.grant([0.25], elapsed_s=0.75)
+    assert emulator.advance() is None
+    expected = 0.25 * np.log2(1 + power) + 0.25 * np.log2(1.25)
+    assert emulator.network.carried[0] == pytest.approx(expected, rel=1e-12)
+    assert emulator.journal.tally.missed_deadlines == 1
+    assert emulator.journal.tally.fallbacks == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [np.nan, 0.5],
+        [0.5, np.inf],
+        [-0.1, 0.5],
+        [0.5, 1.1],
+        [0.5],
+        [0.5, 0.5, 0.5],
+        [[0.5, 0.5, 0.5]],
+        "loud",
+        None,
+        [0.5, "loud"],
+    ],
+)
+@pytest.mark.parametrize(
+    ("fallback", "expected"), [("hold", [0.5, 0.25]), ("max", [1.0, 1.0]), ("silent", [0.0, 0.0])]
+)
+def test_a_faulty_answer_is_counted_and_the_fallback_answers(
+    tmp_path: Path, answer: Any, fallback: str, expected: list[float]
+) -> None:
+    timing = {"slot_s": 1.0, "fallback": fallback}
+    visits = [{"join_s": 0.0}, {"join_s": 0.0}]
+    scenario = replayed(tmp_path, np.ones((1, 2, 2)), visits, timing=timing)
+    emulator = Emulator(scenario, slots=3, record=True)
+    emulator.advance()
+    emulator.grant([0.5, 0.25])
+    emulator.advance()
+    emulator.grant(answer)
+    assert emulator.network.power[0].tolist() == expected
+    assert emulator.journal.tally.faults == 1
+    assert emulator.journal.tally.fallbacks == 1
+    emulator.advance()
+    emulator.grant([0.125, 0.5])
+    assert emulator.network.power[0].tolist() == [0.125, 0.5]
+    decisions = emulator.journal.traces[0].table("decisions")
+    assert [bool(fault) for fault in decisions["fault"]] == [False, True, False]
+
+
+def test_a_fault_in_one_network_leaves_its_neighbours_alone() -> None:
+    emulator = Emulator(load("gaussian-ic"), networks=3, slots=1)
+    report = emulator.advance()
+    assert report is not None
+    power = np.full(report.user_id.shape, 0.5)
+    power[1, 4] = np.nan
+    emulator.grant(power)
+    assert np.all(emulator.network.power[[0, 2]] == 0.5)
+    assert np.all(emulator.network.power[1] == 0.0)
+    assert emulator.journal.tally.faults == 1
+
+
+def test_a_failure_holds_the_last_powers_and_names_its_cause(tmp_path: Path) -> None:
+    scenario = replayed(tmp_path, np.ones((1, 1, 1)), [{"join_s": 0.0}])
+    emulator = Emulator(scenario, slots=2, record=True)
+    emulator.advance()
+    emulator.grant([0.5])
+    emulator.advance()
+    emulator.fail("ZeroDivisionError: division by zero")
+    assert emulator.advance() is None
+    assert emulator.network.carried[0] == pytest.approx(2 * np.log2(1.5))
+    events = emulator.journal.traces[0].table("events")
+    faults = [c for k, c in zip(events["kind"], events["cause"], strict=True) if k == "fault"]
+    assert faults == ["ZeroDivisionError: division by zero"]
+
+
+def test_reports_arrive_late_and_seldom_as_the_scenario_says(tmp_path: Path) -> None:
+    gains = np.arange(1.0, 9.0).reshape(8, 1, 1)
+    csi = {"delay_s": 1.5, "period_s": 3.0}
+    scenario = replayed(tmp_path, gains, [{"join_s": 0.0}], csi=csi)
+    emulator = Emulator(scenario, slots=8)
+    seen = []
+    while (report := emulator.advance()) is not None:
+        observation = report.observation()
+        seen.append((observation.time_s, observation.measured_s, observation.gain[0, 0]))
+        emulator.grant([1.0])
+    # Measured in slots 0, 3, 6; the last arrives at 7.5.
+    assert seen == [(1.5, 0.0, 1.0), (4.5, 3.0, 4.0), (7.5, 6.0, 7.0)]
+
+
+def test_a_user_that_left_before_the_report_was_read_is_not_in_the_observation(
+    tmp_path: Path,
+) -> None:
+    visits = [{"join_s": 0.0}, {"join_s": 0.0, "leave_s": 0.25}]
+    scenario = replayed(tmp_path, np.ones((1, 2, 2)), visits, csi={"delay_s": 0.5})
+    report = Emulator(scenario, slots=1).advance()
+    assert report is not None
+    assert report.observation().user_id.tolist() == [0]
+
+
+def test_a_row_reused_during_a_decision_does_not_inherit_its_power(tmp_path: Path) -> None:
+    # User 0 leaves and user 1 takes its row while the decision for user 0 is computed.
+    visits = [{"join_s": 0.0, "leave_s": 0.25}, {"join_s": 0.375}]
+    timing = {"slot_s": 1.0, "mode": "fixed", "latency_s": 0.5}
+    scenario = replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing)
+    emulator = Emulator(scenario, slots=1, record=True)
+    live(emulator, full_power)
+    assert emulator.network.carried[0] == 0.0
+    assert emulator.journal.tally.joins == 2
+
+
+def test_arrivals_beyond_the_cap_are_blocked_and_counted(tmp_path: Path) -> None:
+    visits = [{"join_s": 0.0, "leave_s": 1.5}, {"join_s": 0.5}, {"join_s": 1.75}]
+    scenario = replayed(tmp_path, np.ones((1, 1, 1)), visits)
+    emulator = Emulator(scenario, slots=3, record=True)
+    live(emulator, full_power)
+    tally = emulator.journal.tally
+    assert (tally.joins, tally.blocked, tally.leaves) == (2, 1, 1)
+    users = emulator.journal.traces[0].table("users")
+    assert np.asarray(users["user_id"]).tolist() == [0, 2]  # the blocked one used up id 1
+
+
+def test_an_empty_network_asks_and_is_skipped(tmp_path: Path) -> None:
+    scenario = replayed(tmp_path, np.ones((1, 1, 1)), [{"join_s": 1.5}])
+    emulator = Emulator(scenario, slots=3)
+    users = []
+    while (report := emulator.advance()) is not None:
+        users.append(int(report.users[0]))
+        if users[-1]:
+            emulator.grant([1.0])
+        else:
+            emulator.skip()
+    assert users == [0, 0, 1]
+    assert emulator.journal.tally.decisions == 1
+
+
+def test_energy_is_the_integral_of_what_amplifiers_and_circuits_draw(tmp_path: Path) -> None:
+    radio = {
+        "bandwidth_hz": 1.0,
+        "p_max_dbm": 30.0,
+        "noise_dbm": 30.0,
+        "amplifier_inefficiency": 4.0,
+        "circuit_power_w": 0.5,
+    }
+    visits = [{"join_s": 0.0}, {"join_s": 0.0, "leave_s": 1.25}]
+    scenario = replayed(tmp_path, np.ones((1, 2, 2)), visits, radio=radio)
+    emulator = Emulator(scenario, slots=2)
+    live(emulator, lambda observation: 0.25 * observation.p_max)
+    # User 0 for 2 s and user 1 for 1.25 s, each 4 x 0.25 W + 0.5 W.
+    assert emulator.network.consumed[0] == pytest.approx(1.5 * 3.25)
+    assert emulator.network.radiated[0] == pytest.approx(0.25 * 3.25)
+
+
+def test_episodes_change_the_channel_and_keep_the_users() -> None:
+    scenario = load("drift", ["mobility.redrop_s=none"])
+    emulator = Emulator(scenario, seed=3, slots=2000, record=True)
+    means = []
+    while (report := emulator.advance()) is not None:
+        observation = report.observation()
+        assert observation.user_id.tolist() == list(range(10))
+        means.append(observation.gain.mean())
+        emulator.grant(observation.p_max)
+    events = emulator.journal.traces[0].table("events")
+    times = np.asarray(events["time_s"])
+    episodes = [
+        (float(time), cause)
+        for time, kind, cause in zip(times, events["kind"], events["cause"], strict=True)
+        if kind == "episode"
+    ]
+    assert [name for _, name in episodes] == ["Rayleigh", "Rice", "Geometry10", "Geometry50"]
+    assert [time for time, _ in episodes] == pytest.approx([0.0, 0.5, 1.0, 1.5], abs=1e-9)
+    # Mean gains: 1 in both fading episodes (50,000 draws each, deviation 1 and 0.87), far below
+    # in 10 m and further in 50 m.
+    assert np.mean(means[:500]) == pytest.approx(1.0, abs=4 / np.sqrt(50_000))
+    assert np.mean(means[500:1000]) == pytest.approx(1.0, abs=4 / np.sqrt(50_000))
+    assert np.mean(means[1500:]) < 0.2 * np.mean(means[1000:1500]) < 0.1
+
+
+def test_advancing_without_an_answer_or_answering_without_a_report_is_an_error() -> None:
+    emulator = Emulator(load("gaussian-ic"), slots=2)
+    with pytest.raises(RuntimeError, match="no report waits"):
+        emulator.grant([1.0])
+    emulator.advance()
+    with pytest.raises(RuntimeError, match="waits for its decision"):
+        emulator.advance()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"networks": 0}, "networks = 0"),
+        ({"slots": 0}, "slots = 0"),
+        ({"seed": -1}, "seed = -1"),
+    ],
+)
+def test_impossible_emulators_are_refused(arguments: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Emulator(load("gaussian-ic"), **arguments)  # type: ignore[arg-type]

@@ -52,8 +52,8 @@ iterations, 0.2 costs nothing and saves 18%; at correlation 0.9 they cost 2.6% a
 START_DECADES = 4.0
 """Random starts are log-uniform between `p_max` and so many decades below it.
 
-Wide on purpose: best of ten starts, ten users, 0 dB: 102.15% of a single start, against 101.8% for
-powers uniform in [0, p_max], which look too much alike; at 20 dB 106.4% against 104.4%.
+Wide on purpose. Powers uniform in [0, p_max] look too much alike: on Rayleigh fading with ten users
+the best of ten log-uniform starts has 0.3% more sum rate at 0 dB and 1.8% more at 20 dB.
 """
 
 _SILENT = 1e-30  # an amplitude below this is zero: denormal numbers would slow every product

@@ -257,7 +257,8 @@ class Emulator:
 
     def _measure(self) -> None:
         network, medium, csi = self.network, self.network.medium, self.scenario.csi
-        seen = estimate(csi, medium.coupling, medium.mean, self._estimation)
+        mean = medium.mean * medium.fading.mean
+        seen = estimate(csi, medium.coupling, mean, self._estimation)
         report = Report(
             slot=self.slot,
             measured_s=self._now(),

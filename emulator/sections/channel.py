@@ -102,11 +102,11 @@ class Channel(Section):
         0.0, ge=0, le=1e4, description="distances below this count as this [m]"
     )
     shadowing_db: float | None = Field(
-        0.0,
+        None,
         ge=0,
         le=30,
-        description="standard deviation of log-normal shadowing [dB]; with umi and uma leave it "
-        "out for the deviations of TR 38.901",
+        description="standard deviation of log-normal shadowing [dB]; left out: that of TR 38.901 "
+        "with umi and uma, none with the others",
     )
     shadowing_distance_m: float = Field(
         10.0,
@@ -142,8 +142,4 @@ class Channel(Section):
     def _replay(self) -> Channel:
         if self.fading == "replay" and self.replay_path is None:
             raise ValueError("fading = replay needs replay_path")
-        if self.shadowing_db is None and self.path_loss.kind not in ("umi", "uma"):
-            raise ValueError(
-                f"shadowing_db must be given with path_loss.kind = {self.path_loss.kind}"
-            )
         return self

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from slotwise.controllers import make
 from slotwise.controllers.base import broadcast
-from slotwise.controllers.search import best_of, one_flip
+from slotwise.controllers.search import best_of, flipped, one_flip
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.radio import sum_rate
 
@@ -105,6 +105,20 @@ def test_a_flip_search_takes_the_best_single_switch_until_none_helps(snr: float)
     start = rng.random((30, 6)) * (rng.random((30, 6)) < 0.5)
     expected = [climb_by_the_book(*p) for p in zip(gain, start, strict=True)]
     np.testing.assert_array_equal(one_flip(gain, np.ones((30, 6)), start), expected)
+
+
+def test_flips_start_from_the_powers_themselves_and_from_their_rounding() -> None:
+    rng = np.random.default_rng(5)
+    problem = broadcast(rng.exponential(size=(200, 6, 6)), 1.0, 1.0)
+    power = rng.random((200, 6))
+    best = sum_rate(problem.gain, flipped(problem, power), problem.noise_power)
+    ends = [
+        sum_rate(problem.gain, one_flip(problem.gain, problem.weight, start), problem.noise_power)
+        for start in (power, np.where(power > 0.5, 1.0, 0.0))
+    ]
+    np.testing.assert_allclose(best, np.max(ends, axis=0), rtol=1e-12)
+    assert (ends[0] > ends[1] + 1e-6).any()
+    assert (ends[1] > ends[0] + 1e-6).any()
 
 
 def test_a_flip_search_survives_an_interferer_sixteen_decades_above_the_noise() -> None:

@@ -168,6 +168,14 @@ def test_a_user_that_starts_silent_stays_silent() -> None:
     assert (power[:, 1] == 0.0).all()
 
 
+def test_a_user_pushed_below_all_hearing_is_silent_and_no_denormal_number() -> None:
+    gain = 100 * np.random.default_rng(16).exponential(size=(20, 8, 8))
+    batch, _ = wmmse(gain, 1.0, 1.0, tolerance=-1.0, max_iterations=400)
+    for power in (batch, np.array([wmmse(g, 1.0, 1.0, None, None, -1.0, 400)[0] for g in gain])):
+        assert np.count_nonzero(power == 0.0) > 20
+        assert power[power > 0].min() > 1e-100
+
+
 def test_starts_beyond_the_box_are_clipped_and_nan_is_refused() -> None:
     gain = np.random.default_rng(7).exponential(size=(5, 5))
     expected, _ = wmmse(gain, 1.0, 1.0)

@@ -219,6 +219,18 @@ def test_reports_arrive_late_and_seldom_as_the_scenario_says(tmp_path: Path) -> 
     assert seen == [(1.5, 0.0, 1.0), (4.5, 3.0, 4.0), (7.5, 6.0, 7.0)]
 
 
+def test_estimation_error_is_relative_to_the_mean_of_what_is_replayed(tmp_path: Path) -> None:
+    gains = np.full((400, 1, 1), 1e-9)
+    scenario = replayed(tmp_path, gains, [{"join_s": 0.0}], csi={"error_nmse_db": -10.0})
+    emulator = Emulator(scenario, slots=400)
+    seen = []
+    while (report := emulator.advance()) is not None:
+        seen.append(report.observation().gain[0, 0])
+        emulator.grant([1.0])
+    # |sqrt(g) + e|² with E|e|² = g / 10: mean 1.1 g, and a deviation of sqrt(0.21) g.
+    assert np.mean(seen) / 1e-9 == pytest.approx(1.1, abs=4 * np.sqrt(0.21 / 400))
+
+
 def test_a_user_that_left_before_the_report_was_read_is_not_in_the_observation(
     tmp_path: Path,
 ) -> None:

@@ -160,7 +160,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     loss = "unit" if linked else draw(st.sampled_from(LOSSES))
     channel: dict[str, Any] = {
         "path_loss": {"kind": loss},
-        "shadowing_db": 6.0 if linked or loss not in ("umi", "uma") else None,
+        "shadowing_db": draw(st.sampled_from([None, 6.0])),
         "fading": draw(st.sampled_from(["none", "iid", "gauss-markov", "sinusoids"])),
         "rician_k_db": draw(st.sampled_from([None, 3.0])),
         "doppler_hz": draw(st.sampled_from([None, 0.0, 50.0])),

@@ -100,6 +100,9 @@ def test_uma_in_sight_beyond_the_breakpoint() -> None:
 def test_uma_out_of_sight() -> None:
     # 13.54 + 39.08 * 2.304007 + 6.02060 = 13.54 + 90.04060 + 6.02060
     assert uma_db(200.0, False, 2e9) == pytest.approx(109.6012, abs=HAND)
+    # A user at 5 m: d3 = sqrt(200^2 + 20^2) = 200.99751; 39.08 * 2.303191 = 90.00869
+    # 13.54 + 90.00869 + 6.02060 - 0.6 * 3.5
+    assert uma_db(200.0, False, 2e9, user_height_m=5.0) == pytest.approx(107.4693, abs=HAND)
 
 
 def test_the_breakpoint_follows_antenna_heights_above_one_metre() -> None:

@@ -76,7 +76,7 @@ def test_a_cap_limits_only_the_sinr_above_it() -> None:
 def test_a_weak_link_keeps_its_digits() -> None:
     # log2(1 + x) = x / ln 2 to first order; forming 1 + 1e-14 would keep two digits of it.
     tiny = rate(np.array([[1e-14]]), np.array([1.0]), 1.0)
-    assert tiny == pytest.approx([1e-14 / math.log(2.0)], rel=1e-13)
+    assert tiny == pytest.approx([1e-14 / math.log(2.0)], rel=1e-13, abs=0.0)
 
 
 def test_interference_survives_an_own_signal_twenty_decades_above_it() -> None:

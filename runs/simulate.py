@@ -1,0 +1,194 @@
+"""One life: a controller sits in the seat of one emulated network."""
+
+from __future__ import annotations
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slotwise.controllers import Controller, make
+from slotwise.emulator.clock import Emulator
+from slotwise.emulator.observation import Observation
+from slotwise.emulator.scenario import InputError, Scenario
+from slotwise.emulator.trace import COLUMNS, Column
+from slotwise.runs.summary import summarise
+from slotwise.runs.watchdog import Abandoned, time_limit
+
+__all__ = ["Life", "simulate", "versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What one controller did in one network.
+
+    Attributes
+    ----------
+    info : mapping
+        The resolved scenario, controller, seed, versions: all that it takes to repeat the life.
+    summary : mapping
+        Figures of merit, see `slotwise.runs.summary.summarise`.
+    tables : mapping of str to mapping of str to column
+        ``slots``, ``events``, ``users``, ``decisions``; columns as in
+        `slotwise.emulator.trace.COLUMNS`.
+    """
+
+    info: Mapping[str, Any]
+    summary: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Column]] = field(repr=False)
+
+
+def simulate(
+    scenario: Scenario,
+    controller: str | Controller,
+    *,
+    slots: int,
+    seed: int = 0,
+    progress: Callable[[int], None] | None = None,
+    replay: Life | Path | None = None,
+) -> Life:
+    """Let a controller decide in one emulated network.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        The network.
+    controller : str or Controller
+        A spec such as ``"wmmse:warm_start=true"``, or a controller.
+    slots : int
+        How long.
+    seed : int
+        Fixes everything but measured time.
+    progress : callable, optional
+        Called now and then with the number of slots begun.
+    replay : Life or Path, optional
+        A recorded life, or its directory, whose decision times are charged instead of this
+        machine's, so that a measured life is repeated exactly.
+
+    Returns
+    -------
+    Life
+
+    Raises
+    ------
+    InputError
+        If the controller is unknown, or the replayed life is not of this scenario, controller
+        and seed.
+    """
+    if slots < 1:
+        raise InputError(f"slots = {slots}: must be at least 1")
+    if seed < 0:
+        raise InputError(f"seed = {seed}: must be a non-negative integer")
+    seat = make(controller, seed=seed) if isinstance(controller, str) else controller
+    began = time.perf_counter()
+    emulator = Emulator(scenario, seed, slots=slots, record=True)
+    seat.reset(scenario, seed)
+    label = controller if isinstance(controller, str) else controller.name
+    info = _info(scenario, label, seed, slots, emulator)
+    recorded = None if replay is None else _recorded_times(replay, info)
+    _live(emulator, seat, progress, recorded)
+    summary = summarise(emulator.journal.traces[0], emulator.journal.tally, _bandwidth(scenario))
+    summary["seconds"] = time.perf_counter() - began
+    tables = {name: emulator.journal.traces[0].table(name) for name in COLUMNS}
+    return Life(info | {"users_seen": len(tables["users"]["user_id"])}, summary, tables)
+
+
+def versions() -> dict[str, str]:
+    """Versions of slotwise and of what its numbers depend on."""
+    packages = ("slotwise", "numpy", "scipy", "simpy")
+    found = {package: metadata.version(package) for package in packages}
+    return found | {"python": platform.python_version(), "machine": platform.machine()}
+
+
+def _live(
+    emulator: Emulator,
+    seat: Controller,
+    progress: Callable[[int], None] | None,
+    recorded: Iterator[float] | None,
+) -> None:
+    """Hand reports to the seat until the last slot has ended."""
+    timing = emulator.scenario.timing
+    limit_s = timing.abandon_s if timing.mode == "measured" and recorded is None else None
+    every = max(1, (emulator.slots or 1) // 200)
+    with time_limit(limit_s) as limited:
+        while (report := emulator.advance()) is not None:
+            if progress is not None and report.slot % every == 0:
+                progress(report.slot)
+            observation = report.observation()
+            if observation.user_id.size == 0:
+                emulator.skip()
+                continue
+            started = time.perf_counter()
+            power, cause = _decide(seat, observation, limited, timing.abandon_s)
+            elapsed_s = time.perf_counter() - started
+            if recorded is not None:
+                elapsed_s = next(recorded, elapsed_s)
+            if cause:
+                emulator.fail(cause, elapsed_s)
+            else:
+                emulator.grant(power, elapsed_s)
+
+
+def _decide(
+    seat: Controller,
+    observation: Observation,
+    limited: Callable[[], AbstractContextManager[None]],
+    limit_s: float,
+) -> tuple[Any, str]:
+    """Powers, or the cause of a failure: whatever a controller does, the network goes on."""
+    try:
+        with limited():
+            return seat.decide(observation), ""
+    except Abandoned:
+        return None, f"abandoned after {limit_s:g} s"
+    except Exception as error:  # noqa: BLE001 - a controller may raise anything
+        return None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
+
+
+def _info(
+    scenario: Scenario, controller: str, seed: int, slots: int, emulator: Emulator
+) -> dict[str, Any]:
+    places = emulator.network.medium.places[0]
+    return {
+        "scenario": scenario.model_dump(mode="json"),
+        "controller": controller,
+        "seed": seed,
+        "slots": slots,
+        "versions": versions(),
+        "command": " ".join(sys.argv) if sys.argv[0].endswith("slotwise") else "",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "attribution": list(scenario.attribution),
+        "stations": [
+            [float(x), float(y), name]
+            for (x, y), name in zip(places.station, places.name, strict=True)
+            if np.isfinite(x)
+        ],
+    }
+
+
+def _bandwidth(scenario: Scenario) -> float:
+    return scenario.radio.bandwidth_hz
+
+
+def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[float]:
+    """Decision times of a recorded life, after checking that it is a life of the same network."""
+    if isinstance(replay, Path):
+        from slotwise.runs.directory import read_run
+
+        replay = read_run(replay)
+    for field_name in ("scenario", "controller", "seed"):
+        if replay.info[field_name] != info[field_name]:
+            what = "" if field_name == "scenario" else f" = {replay.info[field_name]!r}"
+            raise InputError(
+                f"replay: the recorded run has another {field_name}{what}; it must be the same"
+            )
+    times: Iterable[Any] = replay.tables["decisions"]["elapsed_s"]
+    return (float(elapsed_s) for elapsed_s in times)

@@ -1,0 +1,48 @@
+"""The figures of a report, made only from what a run directory recorded.
+
+Each figure is one function from a recording to a `Drawing`, or to None where the recording has
+nothing for it: a network whose users never change needs no curve of their number.
+"""
+
+from __future__ import annotations
+
+from slotwise.runs.canvas import Drawing, style
+from slotwise.runs.distribution_figures import draw_slot_rates, draw_user_rates
+from slotwise.runs.latency_figures import draw_latency, draw_lateness, draw_trade_off
+from slotwise.runs.map_figure import draw_map
+from slotwise.runs.palette import looks
+from slotwise.runs.recording import Recording
+from slotwise.runs.time_figures import draw_active_users, draw_sum_rate
+
+__all__ = ["FIGURES", "draw_figures"]
+
+FIGURES = {
+    "trade-off": draw_trade_off,
+    "sum-rate": draw_sum_rate,
+    "slot-rates": draw_slot_rates,
+    "user-rates": draw_user_rates,
+    "latency": draw_latency,
+    "lateness": draw_lateness,
+    "active-users": draw_active_users,
+    "map": draw_map,
+}
+"""Every figure by its name, in the order of the report."""
+
+
+def draw_figures(recording: Recording) -> list[Drawing]:
+    """Every figure that the recording has the data for, in the order of the report.
+
+    Parameters
+    ----------
+    recording : Recording
+        A comparison or a single run.
+
+    Returns
+    -------
+    list of Drawing
+        Each with vector, pixels and words.
+    """
+    chosen = looks(recording.controllers)
+    with style():
+        drawings = [draw(recording, chosen) for draw in FIGURES.values()]
+    return [drawing for drawing in drawings if drawing is not None]

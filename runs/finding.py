@@ -1,0 +1,213 @@
+"""What a comparison found, in a few plain sentences made from its numbers.
+
+The words are as strong as the data: a difference whose paired interval includes zero is called
+unsettled, and one seed is called one seed. Controllers stand between backticks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slotwise.runs.latency_figures import lateness_cost
+from slotwise.runs.quantities import count, duration, factor, number, percent, signed_percent
+from slotwise.runs.recording import Recording
+
+__all__ = ["finding", "setting"]
+
+_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+def finding(recording: Recording) -> list[str]:
+    """Sentences: who delivered most, how sure that is, how long it took, what that cost.
+
+    Parameters
+    ----------
+    recording : Recording
+        A comparison or a single run.
+
+    Returns
+    -------
+    list of str
+        At least one; controllers between backticks.
+    """
+    rated = [c for c in recording.controllers if recording.value(c, "mean_sum_rate") is not None]
+    if not rated:
+        return ["No controller has a sum rate to report."]
+    ranked = sorted(rated, key=lambda c: -(recording.value(c, "mean_sum_rate") or 0.0))
+    sentences = _alone(recording, ranked[0]) if len(ranked) == 1 else _comparison(recording, ranked)
+    other = recording.controllers[0]
+    if other == ranked[0] and len(ranked) > 1:
+        other = ranked[1]
+    sentences += _latency(recording, ranked[0], other)
+    cost = lateness_cost(recording, ranked[0])
+    if cost is not None and abs(cost) >= 0.0005:
+        verb = "cost it" if cost > 0 else "happened to gain it"
+        sentences.append(f"Deciding late {verb} {percent(abs(cost))} against ideal timing.")
+    return sentences + _failures(recording)
+
+
+def setting(recording: Recording) -> str:
+    """One line on what was run: controllers, seeds, network time, slots, timing."""
+    slot = float(recording.timing["slot_s"])
+    slots = int(recording.facts.get("slots") or recording.each_seed()[0].summary.get("slots") or 0)
+    seeds = len(recording.each_seed())
+    which = f"seed {recording.seeds[0]}" if seeds == 1 else f"{seeds} seeds"
+    mode = {
+        "ideal": "ideal timing (decisions take effect at once)",
+        "fixed": f"every decision takes {duration(recording.timing.get('latency_s', 0.0))}",
+        "measured": "decisions take the time they took on this machine",
+    }.get(str(recording.timing["mode"]), "")
+    if recording.slowdown != 1:
+        mode += f" times {factor(recording.slowdown)}"
+    controllers = len(recording.controllers)
+    return (
+        f"{controllers} controller{'s' * (controllers > 1)} · {which} · {duration(slots * slot)} "
+        f"of network time each ({count(slots)} slots of {duration(slot)}) · {mode}"
+    )
+
+
+def _alone(recording: Recording, best: str) -> list[str]:
+    rate = number(recording.value(best, "mean_sum_rate"))
+    users = recording.value(best, "mean_users")
+    seeds = len(recording.of(best))
+    where = f" on average over {_spoken(seeds)} seeds" if seeds > 1 else " on average"
+    with_users = f", with {number(users)} users present" if users is not None else ""
+    return [f"`{best}` delivered {rate} bit/s/Hz{where}{with_users}."]
+
+
+def _comparison(recording: Recording, ranked: list[str]) -> list[str]:
+    """Who delivered most, against the reference, or against the next where it is the reference."""
+    best, reference = ranked[0], recording.controllers[0]
+    rate = f"{number(recording.value(best, 'mean_sum_rate'))} bit/s/Hz"
+    rates = {recording.value(c, "mean_sum_rate") for c in ranked}
+    if len(rates) == 1:
+        who = "Both" if len(ranked) == 2 else f"All {_spoken(len(ranked))}"
+        return [f"{who} controllers delivered the same: {rate}."]
+    if len(recording.each_seed()) == 1:
+        return [
+            f"`{best}` delivered the most in the one seed that ran: {rate}, "
+            f"{_one_seed(recording, best, ranked)}. One seed gives no interval, so the difference "
+            "may be chance."
+        ]
+    sentence = (
+        _reference_best(recording, ranked, rate)
+        if best == reference
+        else _reference_beaten(recording, best, reference, rate)
+    )
+    if best != reference and ranked[1] != reference:
+        sentence += " " + _runner_up(recording, best, ranked[1])
+    return [sentence]
+
+
+def _one_seed(recording: Recording, best: str, ranked: list[str]) -> str:
+    other = ranked[1] if best == recording.controllers[0] else recording.controllers[0]
+    ours, theirs = (recording.value(c, "mean_sum_rate") or 0.0 for c in (best, other))
+    return f"{percent(ours / theirs - 1)} more than `{other}`" if theirs else f"`{other}` none"
+
+
+def _interval(recording: Recording, spec: str) -> tuple[float, float, float] | None:
+    """Difference to the reference and its interval, as shares; None where one is missing."""
+    names = ("relative", "relative_low", "relative_high")
+    middle, low, high = (recording.value(spec, name) for name in names)
+    if middle is None or low is None or high is None:
+        return None
+    return middle - 1, low - 1, high - 1
+
+
+def _reference_beaten(recording: Recording, best: str, reference: str, rate: str) -> str:
+    seeds = _spoken(len(recording.of(best)))
+    interval = _interval(recording, best)
+    if interval is None:
+        return f"`{best}` delivered the most: {rate} on average over {seeds} seeds."
+    lead, low, high = interval
+    bounds = f"{signed_percent(low)} to {signed_percent(high)}"
+    if low > 0:
+        return (
+            f"`{best}` delivered the most: {rate} on average over {seeds} seeds, {percent(lead)} "
+            f"more than `{reference}` (95% interval {bounds})."
+        )
+    return (
+        f"`{best}` had the highest mean, {rate} over {seeds} seeds, but its difference of "
+        f"{signed_percent(lead)} from `{reference}` is not settled: the 95% interval, {bounds}, "
+        "includes zero."
+    )
+
+
+def _reference_best(recording: Recording, ranked: list[str], rate: str) -> str:
+    best, other = ranked[0], ranked[1]
+    seeds = _spoken(len(recording.of(best)))
+    interval = _interval(recording, other)
+    start = f"{rate} on average over {seeds} seeds"
+    if interval is None:
+        return f"`{best}` delivered the most: {start}; `{other}` came next."
+    lead, low, high = interval
+    bounds = f"{signed_percent(low)} to {signed_percent(high)}"
+    if high < 0:
+        return (
+            f"`{best}` delivered the most: {start}. `{other}` came next with {percent(-lead)} less "
+            f"(95% interval {bounds})."
+        )
+    return (
+        f"`{best}` had the highest mean, {start}, but it is not settled that `{other}` is any "
+        f"worse: its difference of {signed_percent(lead)} has the 95% interval {bounds}, which "
+        "includes zero."
+    )
+
+
+def _runner_up(recording: Recording, best: str, second: str) -> str:
+    """How often the best was ahead of the second, seed by seed."""
+    pairs = [
+        (recording.cells[best, s].summary, recording.cells[second, s].summary)
+        for s in recording.seeds
+        if (best, s) in recording.cells and (second, s) in recording.cells
+    ]
+    wins = sum(float(a["mean_sum_rate"]) > float(b["mean_sum_rate"]) for a, b in pairs)
+    rate = number(recording.value(second, "mean_sum_rate"))
+    return (
+        f"It was ahead of the next, `{second}` ({rate} bit/s/Hz), in {_spoken(wins)} of the "
+        f"{_spoken(len(pairs))} seeds."
+    )
+
+
+def _latency(recording: Recording, best: str, other: str) -> list[str]:
+    decisions = recording.value(best, "decisions") or 0.0
+    rate = recording.value(best, "mean_sum_rate")
+    tied = sum(recording.value(c, "mean_sum_rate") == rate for c in recording.controllers)
+    median, late = (recording.value(best, f"latency_{p}_s") for p in ("p50", "p99"))
+    if decisions <= 0 or median is None:
+        return [f"`{best}` took no decision." if decisions <= 0 else "No latency was recorded."]
+    theirs = recording.value(other, "latency_p50_s") if other != best else None
+    beside = f" (`{other}`: {duration(theirs)})" if theirs is not None else ""
+    whose = "Its decisions" if tied == 1 else f"Decisions of `{best}`"
+    sentence = f"{whose} took {duration(median)} at the median{beside}"
+    if late is not None:
+        sentence += f" and {duration(late)} at the 99th percentile"
+    deadline = duration(float(recording.timing["deadline_s"]))
+    if recording.timing["mode"] == "ideal":
+        elapsed = recording.pooled(best, "decisions", "elapsed_s")
+        over = float(np.mean(elapsed > recording.timing["deadline_s"])) if len(elapsed) else 0.0
+        return [
+            f"{sentence}; timing was ideal, so that cost nothing here, though "
+            f"{'all' if over == 1 else percent(over)} took longer than {deadline}."
+            if over
+            else f"{sentence}, all within {deadline}; timing was ideal."
+        ]
+    if recording.slowdown != 1:
+        sentence += f", charged to the network times {factor(recording.slowdown)}"
+    missed = recording.missed(best)
+    if missed is None:
+        return [f"{sentence}."]
+    share = percent(missed[0] / missed[1]) if missed[0] else "none"
+    return [f"{sentence}; {share} missed the deadline of {deadline}."]
+
+
+def _failures(recording: Recording) -> list[str]:
+    counts = {c: recording.value(c, "faults") or 0.0 for c in recording.controllers}
+    failed = [f"`{c}` {count(n)} time{'s' * (n != 1)}" for c, n in counts.items() if n]
+    if not failed:
+        return []
+    return [f"Decisions failed and the fallback stood in: {', '.join(failed)}."]
+
+
+def _spoken(n: int) -> str:
+    return _WORDS[n] if n < len(_WORDS) else str(n)

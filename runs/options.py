@@ -1,0 +1,110 @@
+"""Options that several commands share, and how a command speaks.
+
+One meaning, one spelling: an option that two commands take is described here once. Names that can
+be wrong are completed by the shell and corrected by the error line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated, Any
+
+import typer
+
+__all__ = [
+    "Controllers",
+    "Interrupted",
+    "Json",
+    "Overrides",
+    "ScenarioName",
+    "Seed",
+    "Slots",
+    "clean_stdout",
+    "examples",
+    "print_json",
+]
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with the line that says what is kept and how to go on."""
+
+
+def _scenario_names(incomplete: str) -> list[str]:
+    from slotwise.emulator.scenario import builtin
+
+    return [name for name in builtin() if name.startswith(incomplete)]
+
+
+def _controller_names(incomplete: str) -> list[str]:
+    from slotwise.controllers.registry import available
+
+    return [name for name in available() if name.startswith(incomplete)]
+
+
+ScenarioName = Annotated[
+    str,
+    typer.Argument(
+        metavar="SCENARIO",
+        help="Built-in name (see: slotwise scenarios) or path of a TOML file.",
+        autocompletion=_scenario_names,
+        show_default=False,
+    ),
+]
+Controllers = Annotated[
+    list[str],
+    typer.Option(
+        "--controller",
+        "-c",
+        metavar="SPEC",
+        help="Controller such as wmmse:starts=10,flip=true; repeat for more, the first is the "
+        "reference.",
+        autocompletion=_controller_names,
+        show_default=False,
+    ),
+]
+Overrides = Annotated[
+    list[str],
+    typer.Option(
+        "--set",
+        metavar="FIELD=VALUE",
+        help="Override a field of the scenario, such as channel.doppler_hz=10; repeat for more.",
+        show_default=False,
+    ),
+]
+Slots = Annotated[
+    int | None,
+    typer.Option(
+        "--slots",
+        min=1,
+        help="Slots to live; left out: the scenario's own length, or 1000 where it has none.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Fixes every random number of the network.")
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
+]
+
+
+def examples(*lines: str) -> str:
+    """Examples as the end of a help page, one a line.
+
+    Markup reads square brackets, and typer keeps line breaks; so examples hold no brackets and
+    stay under 80 columns.
+    """
+    return "\n".join(("[bold]Examples[/bold]", *(f"  {line}" for line in lines)))
+
+
+def print_json(value: Any) -> None:
+    """Print the command's one JSON object."""
+    from slotwise.runs.tables import to_json
+
+    typer.echo(to_json(value))
+
+
+def clean_stdout(as_json: bool) -> contextlib.AbstractContextManager[Any]:
+    """Where JSON is promised, whatever a controller prints goes to standard error."""
+    return contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()

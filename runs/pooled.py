@@ -1,0 +1,185 @@
+"""Results of a comparison, pooled from its finished cells.
+
+A cell speaks for one network. Rates, fairness and energy are averaged over networks, counts are
+added up, and decision times are thrown together, because a decision does not know in which network
+it was taken. The pooled numbers are computed from what is on disk alone, so a comparison that was
+stopped and resumed ends with the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slotwise.emulator.scenario import InputError
+from slotwise.runs.cells import Cell
+from slotwise.runs.directory import read_json
+from slotwise.runs.intervals import mean_of_ratios
+
+__all__ = ["Comparison", "NetworkCounts", "Row", "pool", "was_abandoned"]
+
+Array = NDArray[np.float64]
+Summary = Mapping[str, float | int | None]
+
+
+class Row(TypedDict):
+    """One controller over all seeds; None where undefined.
+
+    Rates in bit/s/Hz, times in s of this machine's clock. ``relative`` is the mean over seeds of
+    the ratio of mean sum rates to the first controller's, its bounds a paired 95 % t interval.
+    ``ideal_mean_sum_rate`` is what the same decisions are worth when they cost no time.
+    """
+
+    mean_sum_rate: float | None
+    mean_sum_rate_std: float | None
+    relative: float | None
+    relative_low: float | None
+    relative_high: float | None
+    ideal_mean_sum_rate: float | None
+    user_rate_p5: float | None
+    jain_fairness: float | None
+    energy_efficiency_bit_per_joule: float | None
+    latency_p50_s: float | None
+    latency_p99_s: float | None
+    missed_deadlines: int
+    decisions: int
+    faults: int
+    fallbacks: int
+
+
+class NetworkCounts(TypedDict):
+    """What happened in the networks, all seeds together, whoever decided."""
+
+    joins: int
+    leaves: int
+    blocked: int
+    handovers: int
+
+
+class Comparison(TypedDict):
+    """Controllers that met the same networks."""
+
+    scenario: str
+    slots: int
+    seeds: list[int]
+    reference: str
+    controllers: dict[str, Row]
+    network: NetworkCounts
+
+
+def pool(
+    cells: Mapping[str, Sequence[Cell]], ideal: Mapping[str, Sequence[Cell]] | None = None
+) -> Comparison:
+    """Pool finished cells.
+
+    Parameters
+    ----------
+    cells : mapping of str to sequence of Cell
+        Finished cells by controller, all in the same order of seeds; the first controller is the
+        reference.
+    ideal : mapping of str to sequence of Cell, optional
+        Their twins with ideal timing.
+
+    Raises
+    ------
+    InputError
+        If a file of a cell is damaged.
+    """
+    lives = {spec: [_summary(cell) for cell in group] for spec, group in cells.items()}
+    reference = next(iter(cells))
+    base = _values(lives[reference], "mean_sum_rate")
+    first = cells[reference]
+    rows = {
+        spec: _row(
+            group, lives[spec], base, [_summary(cell) for cell in (ideal or {}).get(spec, [])]
+        )
+        for spec, group in cells.items()
+    }
+    return Comparison(
+        scenario=first[0].scenario.name,
+        slots=first[0].slots,
+        seeds=[cell.seed for cell in first],
+        reference=reference,
+        controllers=rows,
+        network=NetworkCounts(
+            joins=_count(lives[reference], "joins"),
+            leaves=_count(lives[reference], "leaves"),
+            blocked=_count(lives[reference], "blocked"),
+            handovers=_count(lives[reference], "handovers"),
+        ),
+    )
+
+
+def _row(
+    cells: Sequence[Cell], lives: Sequence[Summary], base: Array, ideal: Sequence[Summary]
+) -> Row:
+    rates = _values(lives, "mean_sum_rate")
+    relative = mean_of_ratios(rates, base)
+    p50, p99 = _latencies([cell.directory for cell in cells])
+    return Row(
+        mean_sum_rate=_mean(rates),
+        mean_sum_rate_std=float(rates.std(ddof=1)) if rates.size > 1 else None,
+        relative=relative.value,
+        relative_low=relative.low,
+        relative_high=relative.high,
+        ideal_mean_sum_rate=_mean(_values(ideal, "mean_sum_rate")),
+        user_rate_p5=_mean(_values(lives, "user_rate_p5")),
+        jain_fairness=_mean(_values(lives, "jain_fairness")),
+        energy_efficiency_bit_per_joule=_mean(_values(lives, "energy_efficiency_bit_per_joule")),
+        latency_p50_s=p50,
+        latency_p99_s=p99,
+        missed_deadlines=_count(lives, "missed_deadlines"),
+        decisions=_count(lives, "decisions"),
+        faults=_count(lives, "faults"),
+        fallbacks=_count(lives, "fallbacks"),
+    )
+
+
+def _summary(cell: Cell) -> Summary:
+    return read_json(cell.directory / "summary.json")
+
+
+def _values(lives: Sequence[Summary], name: str) -> Array:
+    """One quantity of every life; NaN where it is undefined."""
+    return np.array([np.nan if life[name] is None else life[name] for life in lives], np.float64)
+
+
+def _mean(values: Array) -> float | None:
+    """Mean over the networks in which a quantity is defined."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else None
+
+
+def _count(lives: Sequence[Summary], name: str) -> int:
+    return sum(int(life[name] or 0) for life in lives)
+
+
+def _latencies(directories: Sequence[Path]) -> tuple[float | None, float | None]:
+    """Median and 99th percentile of single decisions, all networks together [s]."""
+    elapsed = np.concatenate([_decisions(path, "elapsed_s") for path in directories])
+    if not elapsed.size:
+        return None, None
+    p50, p99 = np.percentile(elapsed, (50, 99))
+    return float(p50), float(p99)
+
+
+def was_abandoned(cell: Cell) -> bool:
+    """Whether a decision of a finished cell had to be ended from outside."""
+    faults = _decisions(cell.directory, "fault")
+    return any(str(fault).startswith("abandoned") for fault in np.unique(faults))
+
+
+def _decisions(directory: Path, column: str) -> Any:
+    """One column of the decisions of a finished cell, as an array."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = directory / "decisions.parquet"
+    try:
+        return np.asarray(pq.read_table(path, columns=[column])[column].to_numpy())
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: damaged or missing: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,176 @@
+"""The report of a run directory: a self-contained HTML page, its figures as SVG and PNG beside it.
+
+The page is made only from what the directory recorded, so it can be made again at any time, and
+the same directory gives the same bytes. Nothing on it comes from outside: figures and styles are
+inline, there is no script, and a content policy forbids any request.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from datetime import UTC, datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from slotwise.emulator.scenario import InputError
+from slotwise.runs.canvas import Drawing, inline
+from slotwise.runs.figures import FIGURES, draw_figures
+from slotwise.runs.finding import finding, setting
+from slotwise.runs.palette import Look, looks
+from slotwise.runs.recording import Recording, read_recording
+from slotwise.runs.report_tables import failure_rows, network_rows, result_table
+from slotwise.runs.scenario_fields import scenario_sections
+
+__all__ = ["write_report"]
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def write_report(directory: Path) -> Path:
+    """Write ``report.html`` and ``figures/<name>.svg`` and ``.png`` into a run directory.
+
+    Each file is complete or absent: it is written under another name and moved into place. A figure
+    of an earlier report that this one has no data for is removed.
+
+    Parameters
+    ----------
+    directory : Path
+        A comparison (``compare.json``) or a single run (``run.json``).
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        In one line, if the directory is not a run, if a file of it is damaged, or if it cannot be
+        written to.
+    """
+    recording = read_recording(Path(directory))
+    drawings = draw_figures(recording)
+    page = _page(recording, drawings)
+    folder = recording.directory / "figures"
+    html = recording.directory / "report.html"
+    try:
+        folder.mkdir(exist_ok=True)
+        for drawing in drawings:
+            _replace(folder / f"{drawing.name}.svg", drawing.svg.encode())
+            _replace(folder / f"{drawing.name}.png", drawing.png)
+        for name in set(FIGURES) - {drawing.name for drawing in drawings}:
+            for suffix in ("svg", "png"):
+                (folder / f"{name}.{suffix}").unlink(missing_ok=True)
+        _replace(html, page.encode())
+    except OSError as error:
+        raise InputError(f"cannot write the report into {directory}: {error.strerror}") from None
+    return html
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a complete file in the place of an old one, or leave the old one as it is."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _page(recording: Recording, drawings: list[Drawing]) -> str:
+    """The HTML of a report."""
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    # The filters escape what they are given before they add markup of their own.
+    environment.filters["coded"] = lambda text: Markup(_coded(text))  # noqa: S704
+    environment.filters["code"] = lambda text: Markup(_code(text))  # noqa: S704
+    environment.filters["field"] = lambda text: Markup(_code(text, "._"))  # noqa: S704
+    heads, rows = result_table(recording)
+    chosen = looks(recording.controllers)
+    planned = len(recording.controllers) * len(recording.seeds)
+    scenario = recording.scenario
+    return environment.get_template("report.html.j2").render(
+        name=str(scenario.get("name", "a network")),
+        description=str(scenario.get("description", "")),
+        single=recording.single,
+        setting=setting(recording),
+        finding=finding(recording),
+        unfinished=None if len(recording.cells) >= planned else (len(recording.cells), planned),
+        reference=recording.controllers[0],
+        several=len(recording.each_seed()) > 1,
+        heads=heads,
+        rows=[(spec, Markup(_swatch(chosen[spec])), marks) for spec, marks in rows],  # noqa: S704
+        figures=[(drawing, Markup(inline(drawing))) for drawing in drawings],  # noqa: S704
+        network=network_rows(recording),
+        seeds=", ".join(str(seed) for seed in recording.seeds),
+        failures=failure_rows(recording),
+        sections=scenario_sections(scenario),
+        facts=_facts(recording),
+        attribution=_attribution(recording),
+    )
+
+
+def _coded(text: str) -> str:
+    """HTML of a sentence whose controllers stand between backticks; units stay with numbers."""
+    kept = re.sub(r"(?<=\d) (?=(ms|µs|s|bit/s/Hz|seeds)\b)", "\N{NO-BREAK SPACE}", text)
+    parts = kept.split("`")
+    return "".join(_code(part) if odd % 2 else escape(part) for odd, part in enumerate(parts))
+
+
+def _code(text: str, breaks: str = ":,") -> str:
+    """HTML of a controller's spec or a field's name, which may break after some characters."""
+    return "<code>" + re.sub(f"([{breaks}])", r"\1<wbr>", escape(text, quote=False)) + "</code>"
+
+
+def _swatch(look: Look) -> str:
+    """A sample of a controller's line, as in the figures."""
+    dashes = " ".join(f"{2.4 * part:g}" for part in look.dashes)
+    return (
+        '<svg class="swatch" aria-hidden="true" viewBox="0 0 30 8" width="30" height="8">'
+        f'<path d="M0 4H30" stroke="{look.colour}" stroke-width="2.4" stroke-dasharray="{dashes}"/>'
+        "</svg>"
+    )
+
+
+def _facts(recording: Recording) -> list[tuple[str, str]]:
+    """How the run was made: command, seeds, when, versions."""
+    facts: dict[str, Any] = dict(recording.facts)
+    rows = [
+        ("Command", str(facts.get("command") or "")),
+        ("Seeds", ", ".join(str(seed) for seed in recording.seeds)),
+        ("Created", _moment(str(facts.get("created") or ""))),
+        ("Versions", ", ".join(f"{k} {v}" for k, v in (facts.get("versions") or {}).items())),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _moment(text: str) -> str:
+    """An ISO time in UTC to the minute; anything else as it is."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    if moment.tzinfo is None:
+        return f"{moment:%Y-%m-%d %H:%M}"
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def _attribution(recording: Recording) -> list[str]:
+    """Credits that must be printed, each once."""
+    lines = [*(recording.facts.get("attribution") or ())]
+    lines += [*(recording.scenario.get("attribution") or ())]
+    return list(dict.fromkeys(str(line) for line in lines))

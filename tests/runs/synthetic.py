@@ -1,0 +1,295 @@
+"""Made-up run directories in the format of real ones, for tests of the report.
+
+Numbers are drawn, not emulated: users come and go by a Poisson process, rates follow the users
+with slow noise, latencies are log-normal. Everything that a reader of the directory can see is
+consistent (counts in summaries are counts of rows), so that tests can recompute it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from slotwise.emulator.scenario import load
+
+Array = NDArray[np.float64]
+
+CONTROLLERS = ("max", "wmmse", "wmmse:warm_start=true")
+SITES = [
+    [-310.0, 420.0, "107 Quay Street"],
+    [-120.0, 180.0, "Te Ara Tāhuhu Walkway"],
+    [40.0, -60.0, "210 Queen Street"],
+    [260.0, 90.0, "2 High Street"],
+    [-60.0, -380.0, "150 K Road"],
+]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to make up."""
+
+    controllers: Sequence[str] = CONTROLLERS
+    seeds: Sequence[int] = (1, 2, 3)
+    slots: int = 4000
+    slot_s: float = 1e-3
+    mode: str = "measured"
+    slowdown: float = 1.0
+    deadline_s: float | None = None
+    latency_s: float = 0.0
+    changing: bool = True
+    marks: Sequence[tuple[float, str, str]] = (
+        (0.0, "hour", "06:00"),
+        (1.0, "hour", "07:00"),
+        (2.0, "hour", "08:00"),
+        (3.0, "hour", "09:00"),
+    )
+    stations: Sequence[Sequence[Any]] = field(default_factory=lambda: SITES)
+    faults: int = 3
+    users: int = 8
+    gains: Sequence[float] = (1.0, 1.22, 1.245, 1.1, 1.3, 0.9, 1.15, 1.05)
+    latencies: Sequence[float] = (6e-6, 6e-4, 2.4e-4, 2e-5, 3e-3, 4e-5, 9e-5, 1.5e-4)
+    ideal: bool = True
+
+    def scenario(self) -> dict[str, Any]:
+        """A resolved scenario whose timing is the plan's."""
+        table: dict[str, Any] = load("auckland").model_dump(mode="json")
+        table["name"] = "made-up-town"
+        table["timing"] |= {
+            "mode": self.mode,
+            "slot_s": self.slot_s,
+            "slowdown": self.slowdown,
+            "deadline_s": self.deadline_s,
+            "latency_s": self.latency_s,
+        }
+        return table
+
+
+def write_comparison(directory: Path, plan: Plan | None = None) -> Path:
+    """Write a comparison directory."""
+    plan = plan or Plan()
+    kinds = [("cells", plan)]
+    if plan.ideal and plan.mode != "ideal":
+        kinds.append(("cells-ideal", replace(plan, mode="ideal", faults=0)))
+    cells: dict[tuple[str, int], dict[str, Any]] = {}
+    for folder, own in kinds:
+        for place, spec in enumerate(plan.controllers):
+            slug = spec.replace(":", "-").replace("=", "-").replace(",", "-")
+            for seed in plan.seeds:
+                summary = write_cell(directory / folder / slug / f"seed-{seed}", own, place, seed)
+                if folder == "cells":
+                    cells[spec, seed] = summary
+    _write_json(
+        directory / "compare.json",
+        {
+            "scenario": plan.scenario(),
+            "controllers": list(plan.controllers),
+            "seeds": list(plan.seeds),
+            "slots": plan.slots,
+            **_made(),
+            "complete": True,
+        },
+    )
+    _write_json(directory / "summary.json", summarise(plan, cells))
+    return directory
+
+
+def write_run(directory: Path, plan: Plan | None = None) -> Path:
+    """Write the directory of a single run: the first controller over the first seed."""
+    plan = plan or Plan()
+    write_cell(directory, plan, 0, plan.seeds[0])
+    return directory
+
+
+def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) -> dict[str, Any]:
+    """The summary of a comparison from those of its cells."""
+    from scipy.stats import t
+
+    reference = plan.controllers[0]
+    controllers = {}
+    for spec in plan.controllers:
+        own = [cells[spec, seed] for seed in plan.seeds]
+        rates = np.array([cell["mean_sum_rate"] for cell in own])
+        base = np.array([cells[reference, seed]["mean_sum_rate"] for seed in plan.seeds])
+        ratios = rates / base if base.all() else np.full(len(base), np.nan)
+        half = None
+        if len(ratios) > 1:
+            error = float(ratios.std(ddof=1)) / len(ratios) ** 0.5
+            half = float(t.ppf(0.975, len(ratios) - 1)) * error
+        middle = float(ratios.mean())
+        controllers[spec] = {
+            "mean_sum_rate": float(rates.mean()),
+            "mean_sum_rate_std": None if half is None else float(rates.std(ddof=1)),
+            "relative": middle,
+            "relative_low": None if half is None else middle - half,
+            "relative_high": None if half is None else middle + half,
+            **{
+                name: float(np.mean([cell[name] for cell in own]))
+                for name in ("user_rate_p5", "jain_fairness", "energy_efficiency_bit_per_joule")
+            },
+            **{
+                name: float(np.median([cell[name] for cell in own]))
+                for name in ("latency_p50_s", "latency_p99_s")
+            },
+            **{
+                name: sum(cell[name] for cell in own)
+                for name in ("missed_deadlines", "decisions", "faults", "fallbacks")
+            },
+        }
+    first = [cells[reference, seed] for seed in plan.seeds]
+    names = ("joins", "leaves", "blocked", "handovers")
+    return {
+        "scenario": "made-up-town",
+        "slots": plan.slots,
+        "seeds": list(plan.seeds),
+        "reference": reference,
+        "controllers": controllers,
+        "network": {name: sum(cell[name] for cell in first) for name in names},
+    }
+
+
+def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, Any]:
+    """Write one cell and return its summary."""
+    directory.mkdir(parents=True, exist_ok=True)
+    common = np.random.default_rng(seed)  # the same users and channel for every controller
+    own = np.random.default_rng([seed, place, plan.mode == "ideal"])
+    join, leave = _stays(plan, common)
+    time = np.arange(plan.slots) * plan.slot_s
+    ends = time + plan.slot_s
+    active = (join[:, None] <= ends).astype(int) - (leave[:, None] <= ends)
+    present = active.sum(axis=0) if len(join) else np.zeros(plan.slots, dtype=int)
+
+    elapsed = plan.latencies[place] * np.exp(0.35 * own.standard_normal(plan.slots))
+    charged = {
+        "ideal": np.zeros(plan.slots),
+        "fixed": np.full(plan.slots, plan.latency_s),
+        "measured": elapsed * plan.slowdown,
+    }[plan.mode]
+    missed = charged > (plan.deadline_s or plan.slot_s)
+    slow = _slow_noise(plan.slots, common)
+    rate = plan.gains[place] * 2.1 * np.log2(1 + present) * np.exp(0.12 * slow)
+    rate *= np.exp(0.15 * common.standard_normal(plan.slots)) * (1 - 0.25 * missed)
+    rate *= 1 - 0.5 * np.minimum(charged / plan.slot_s, 1)
+    faulty = sorted(int(i) for i in own.choice(plan.slots, plan.faults, replace=False)) * (
+        place == 1
+    )
+
+    events = [(float(t), "join", u, "") for u, t in enumerate(join)]
+    events += [(float(t), "leave", u, "") for u, t in enumerate(leave) if t < ends[-1]]
+    events += [(t, kind, -1, cause) for t, kind, cause in plan.marks if t < ends[-1]]
+    events += [(float(time[i]), "missed", -1, "") for i in np.flatnonzero(missed)]
+    events += [(float(time[i]), "fault", -1, "power of user 3 is NaN") for i in faulty]
+    events += [(float(time[i]), "fallback", -1, "fault: hold") for i in faulty]
+    events += [(0.5 * ends[-1], "blocked", -1, "")] * plan.changing
+    events.sort()
+
+    users = len(join)
+    stay = plan.gains[place] * common.gamma(2.0, 0.35, users)
+    spots = np.array([[s[0], s[1]] for s in plan.stations]).reshape(-1, 2)
+    station = common.integers(0, max(len(spots), 1), users)
+    spread = common.normal(0, 40, (users, 2))
+    where = spots[station] + spread if len(spots) else np.full((users, 2), np.nan)
+    gone = leave < ends[-1]
+
+    _write(directory / "slots.parquet", slot=np.arange(plan.slots), time_s=time, sum_rate=rate,
+           active=present, power_w=0.1 * present, energy_j=1e-4 * present)  # fmt: skip
+    _write(directory / "events.parquet", **{
+        name: list(column) if events else []
+        for name, column in zip(
+            ("time_s", "kind", "user_id", "cause"), zip(*events, strict=True), strict=True
+        )
+    })  # fmt: skip
+    _write(directory / "users.parquet", user_id=np.arange(users), join_s=join,
+           leave_s=np.minimum(leave, ends[-1]), x_m=where[:, 0], y_m=where[:, 1],
+           station=station, rate=stay, left=gone)  # fmt: skip
+    _write(directory / "decisions.parquet", slot=np.arange(plan.slots), start_s=time,
+           elapsed_s=elapsed, latency_s=charged, users=present, missed=missed,
+           fault=["NaN" if i in faulty else "" for i in range(plan.slots)])  # fmt: skip
+
+    quantiles = np.quantile(
+        elapsed * (plan.slowdown if plan.mode == "measured" else 1), [0.5, 0.99]
+    )
+    summary = {
+        "mean_sum_rate": float(rate.mean()),
+        "mean_users": float(present.mean()),
+        "user_rate_p5": float(np.quantile(stay, 0.05)) if users else np.nan,
+        "user_rate_p50": float(np.quantile(stay, 0.5)) if users else np.nan,
+        "jain_fairness": float(stay.sum() ** 2 / (users * (stay**2).sum())) if users else np.nan,
+        "energy_efficiency_bit_per_joule": float(rate.mean()) * 1e6,
+        "latency_p50_s": float(quantiles[0]),
+        "latency_p99_s": float(quantiles[1]),
+        "missed_deadlines": int(missed.sum()),
+        "decisions": plan.slots,
+        "faults": len(faulty),
+        "fallbacks": len(faulty),
+        "joins": users,
+        "leaves": int(gone.sum()),
+        "blocked": int(plan.changing),
+        "handovers": 0,
+        "slots": plan.slots,
+        "seconds": 1.0,
+    }
+    _write_json(directory / "summary.json", summary)
+    _write_json(
+        directory / "run.json",
+        {
+            "scenario": plan.scenario(),
+            "controller": plan.controllers[place],
+            "seed": seed,
+            "slots": plan.slots,
+            **_made(),
+            "stations": list(plan.stations),
+            "users_seen": users,
+        },
+    )
+    return summary
+
+
+def _stays(plan: Plan, rng: np.random.Generator) -> tuple[Array, Array]:
+    """When users join and leave: some from the start, others by a Poisson process [s]."""
+    span = plan.slots * plan.slot_s
+    if not plan.changing:
+        return np.zeros(plan.users), np.full(plan.users, np.inf)
+    arrivals = np.sort(rng.uniform(0, span, rng.poisson(40)))
+    join = np.concatenate([np.zeros(plan.users), arrivals])
+    return join, join + rng.exponential(0.25 * span, len(join))
+
+
+def _slow_noise(slots: int, rng: np.random.Generator) -> Array:
+    """Noise of unit deviation that changes over a hundredth of the run."""
+    width = max(1, slots // 100)
+    noise = np.convolve(rng.standard_normal(slots + width), np.ones(width) / width**0.5, "same")
+    return np.asarray(noise[:slots], dtype=np.float64)
+
+
+def _made() -> dict[str, Any]:
+    return {
+        "versions": {"slotwise": "0.1.0", "python": "3.11.9", "numpy": "2.4.6"},
+        "created": "2025-01-31T12:00:00+00:00",
+        "command": "slotwise compare town.toml -c max -c wmmse -c wmmse:warm_start=true --seeds 3",
+        "attribution": ["Pedestrian counts: made up for a test, CC BY 4.0."],
+    }
+
+
+def _write(path: Path, **columns: Any) -> None:
+    pq.write_table(pa.table(columns), path)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(_finite(value)), "utf-8")
+
+
+def _finite(value: Any) -> Any:
+    """NaN as null, since JSON has none."""
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

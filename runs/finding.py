@@ -41,8 +41,10 @@ def finding(recording: Recording) -> list[str]:
     sentences += _latency(recording, ranked[0], other)
     cost = lateness_cost(recording, ranked[0])
     if cost is not None and abs(cost) >= 0.0005:
-        verb = "cost it" if cost > 0 else "happened to gain it"
-        sentences.append(f"Deciding late {verb} {percent(abs(cost))} against ideal timing.")
+        verb = "cost" if cost > 0 else "happened to gain"
+        sentences.append(
+            f"Deciding late {verb} `{ranked[0]}` {percent(abs(cost))} against ideal timing."
+        )
     return sentences + _failures(recording)
 
 
@@ -86,8 +88,8 @@ def _comparison(recording: Recording, ranked: list[str]) -> list[str]:
     if len(recording.each_seed()) == 1:
         return [
             f"`{best}` delivered the most in the one seed that ran: {rate}, "
-            f"{_one_seed(recording, best, ranked)}. One seed gives no interval, so the difference "
-            "may be chance."
+            f"{_one_seed(recording, best, ranked)}.",
+            "One seed gives no interval, so the difference may be chance.",
         ]
     sentence = (
         _reference_best(recording, ranked, rate)
@@ -95,7 +97,7 @@ def _comparison(recording: Recording, ranked: list[str]) -> list[str]:
         else _reference_beaten(recording, best, reference, rate)
     )
     if best != reference and ranked[1] != reference:
-        sentence += " " + _runner_up(recording, best, ranked[1])
+        return [sentence, _runner_up(recording, best, ranked[1])]
     return [sentence]
 
 
@@ -163,23 +165,19 @@ def _runner_up(recording: Recording, best: str, second: str) -> str:
     ]
     wins = sum(float(a["mean_sum_rate"]) > float(b["mean_sum_rate"]) for a, b in pairs)
     rate = number(recording.value(second, "mean_sum_rate"))
-    return (
-        f"It was ahead of the next, `{second}` ({rate} bit/s/Hz), in {_spoken(wins)} of the "
-        f"{_spoken(len(pairs))} seeds."
-    )
+    every = "both" if len(pairs) == 2 else f"all {_spoken(len(pairs))}"
+    where = every if wins == len(pairs) else f"{_spoken(wins)} of the {_spoken(len(pairs))}"
+    return f"It was ahead of the next, `{second}` ({rate} bit/s/Hz), in {where} seeds."
 
 
 def _latency(recording: Recording, best: str, other: str) -> list[str]:
     decisions = recording.value(best, "decisions") or 0.0
-    rate = recording.value(best, "mean_sum_rate")
-    tied = sum(recording.value(c, "mean_sum_rate") == rate for c in recording.controllers)
     median, late = (recording.value(best, f"latency_{p}_s") for p in ("p50", "p99"))
     if decisions <= 0 or median is None:
         return [f"`{best}` took no decision." if decisions <= 0 else "No latency was recorded."]
     theirs = recording.value(other, "latency_p50_s") if other != best else None
     beside = f" (`{other}`: {duration(theirs)})" if theirs is not None else ""
-    whose = "Its decisions" if tied == 1 else f"Decisions of `{best}`"
-    sentence = f"{whose} took {duration(median)} at the median{beside}"
+    sentence = f"`{best}` decided in {duration(median)} at the median{beside}"
     if late is not None:
         sentence += f" and {duration(late)} at the 99th percentile"
     deadline = duration(float(recording.timing["deadline_s"]))

@@ -66,9 +66,10 @@ def _on_earth(recording: Recording) -> bool:
 
 
 def _frame(points: Array) -> tuple[float, float, float, float]:
-    """Left, right, bottom, top around all points; never thinner than a quarter of its length."""
+    """Left, right, bottom, top around all points, not too slim: names need room beside them."""
     low, high = points.min(axis=0), points.max(axis=0)
-    size = np.maximum(high - low, max(float((high - low).max()) / 4, 1.0))
+    wide, high_m = high - low
+    size = np.array([max(wide, high_m / 1.25, 1.0), max(high_m, wide / 2.2, 1.0)])
     middle = (low + high) / 2
     low, high = middle - 0.54 * size, middle + 0.54 * size
     return float(low[0]), float(high[0]), float(low[1]), float(high[1])

@@ -107,7 +107,7 @@ def _best(texts: Sequence[str], values: Sequence[float | None], most: bool) -> l
         return [False] * len(values)
     winner = texts[values.index(max(known) if most else min(known))]
     marked = [text == winner for text in texts]
-    return [False] * len(values) if all(marked) else marked
+    return [False] * len(values) if sum(marked) == len(known) else marked
 
 
 def _column(

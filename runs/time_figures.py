@@ -216,11 +216,12 @@ def draw_active_users(recording: Recording, chosen: Looks) -> Drawing | None:
     if cap is not None and users.max() > 0.6 * cap:
         axes.axhline(cap, color=GREY, linewidth=1, linestyle=(0, (3, 3)))
         axes.annotate(
-            f"at most {count(cap)}",
+            f"at most {count(cap)} users",
             (length * slot, cap),
-            xytext=(0, 2),
+            xytext=(-2, -3),
             textcoords="offset points",
             ha="right",
+            va="top",
             fontsize=9,
         )
     axes.set_xlim(0, length * slot)

@@ -74,6 +74,14 @@ def test_the_best_of_a_column_is_marked_and_ties_of_all_are_not(pair: Recording)
     }
 
 
+def test_a_tie_of_all_that_have_a_value_is_not_marked(pair: Recording) -> None:
+    one = {"mean_sum_rate": 4.0, "jain_fairness": 0.7}
+    recording = replace(pair, controllers=("max", "wmmse", "gone"))
+    heads, rows = result_table(replace(recording, summary={"max": one, "wmmse": one}))
+    assert not any(mark.best for _, marks in rows for mark in marks)
+    assert rows[2][1][_columns(heads)["Jain fairness"]].text == "–"
+
+
 def test_what_happened_in_the_network_is_counted_once_and_not_for_each_controller(
     town: Path,
 ) -> None:

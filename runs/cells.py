@@ -22,7 +22,7 @@ from slotwise.runs.directory import is_run, read_json, write_run
 from slotwise.runs.place import refusal
 from slotwise.runs.progress import Board, Stopped, beyond, progress_bar
 from slotwise.runs.quiet import quiet
-from slotwise.runs.simulate import simulate
+from slotwise.runs.simulation import simulate
 
 __all__ = ["Cell", "CellError", "Failure", "live_in_parallel", "live_in_quiet"]
 

@@ -20,7 +20,7 @@ from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.runs.cells import Cell
 from slotwise.runs.directory import is_run, read_json, slug
 from slotwise.runs.place import check_writable
-from slotwise.runs.simulate import versions
+from slotwise.runs.simulation import versions
 
 __all__ = ["Plan", "Table", "check_place"]
 

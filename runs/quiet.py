@@ -60,7 +60,7 @@ def warm_up(scenario: Scenario, controller: str) -> None:
 
     It lasts two seconds at most, and at least one decision.
     """
-    from slotwise.runs.simulate import simulate
+    from slotwise.runs.simulation import simulate
 
     end = time.perf_counter() + _WARM_BUDGET_S
 

@@ -12,13 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slotwise.runs.quantities import MISSING, number
+from slotwise.runs.report.quantities import MISSING, number
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from slotwise.runs.evaluate import Evaluation
+    from slotwise.runs.evaluation import Evaluation
     from slotwise.runs.pooled import Comparison, Row
 
 __all__ = [

@@ -11,8 +11,8 @@ from types import ModuleType
 
 import pytest
 
-from slotwise.runs.recording import Recording, read_recording
 from slotwise.runs.report import write_report
+from slotwise.runs.report.recording import Recording, read_recording
 
 
 def _load_synthetic() -> ModuleType:

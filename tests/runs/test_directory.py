@@ -13,7 +13,7 @@ import pytest
 from slotwise.emulator.scenario import InputError, load
 from slotwise.runs import directory
 from slotwise.runs.directory import is_run, read_json, read_run, slug, write_json, write_run
-from slotwise.runs.simulate import Life, simulate
+from slotwise.runs.simulation import Life, simulate
 
 
 @pytest.fixture(name="life", scope="module")

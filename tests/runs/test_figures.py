@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.image import imread
 
-from slotwise.runs.canvas import Drawing, inline, style
-from slotwise.runs.curves import bin_means, cumulative, moving_mean, nice_window, pieces
-from slotwise.runs.figures import FIGURES, draw_figures
-from slotwise.runs.latency_figures import lateness_cost
-from slotwise.runs.palette import COLOURS, look, looks
-from slotwise.runs.quantities import count, duration, number, percent, signed_percent
-from slotwise.runs.recording import Recording, read_recording
+from slotwise.runs.report.canvas import Drawing, inline, style
+from slotwise.runs.report.curves import bin_means, cumulative, moving_mean, nice_window, pieces
+from slotwise.runs.report.figures import FIGURES, draw_figures
+from slotwise.runs.report.latency_figures import lateness_cost
+from slotwise.runs.report.palette import COLOURS, look, looks
+from slotwise.runs.report.quantities import count, duration, number, percent, signed_percent
+from slotwise.runs.report.recording import Recording, read_recording
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from slotwise.runs.finding import finding, setting
-from slotwise.runs.recording import Recording, read_recording
+from slotwise.runs.report.finding import finding, setting
+from slotwise.runs.report.recording import Recording, read_recording
 
 
 def _with(recording: Recording, values: Mapping[str, Mapping[str, Any]]) -> Recording:

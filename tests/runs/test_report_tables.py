@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from slotwise.emulator.scenario import load
-from slotwise.runs.recording import Recording, read_recording
-from slotwise.runs.report_tables import Heading, failure_rows, network_rows, result_table
-from slotwise.runs.scenario_fields import scenario_sections
+from slotwise.runs.report.recording import Recording, read_recording
+from slotwise.runs.report.scenario_fields import scenario_sections
+from slotwise.runs.report.tables import Heading, failure_rows, network_rows, result_table
 
 
 def _columns(heads: list[Heading]) -> dict[str, int]:

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from slotwise.emulator.scenario import InputError
-from slotwise.runs.canvas import Drawing, inline
-from slotwise.runs.figures import FIGURES, draw_figures
-from slotwise.runs.finding import finding, setting
-from slotwise.runs.palette import Look, looks
-from slotwise.runs.recording import Recording, read_recording
-from slotwise.runs.report_tables import failure_rows, network_rows, result_table
-from slotwise.runs.scenario_fields import scenario_sections
+from slotwise.runs.report.canvas import Drawing, inline
+from slotwise.runs.report.figures import FIGURES, draw_figures
+from slotwise.runs.report.finding import finding, setting
+from slotwise.runs.report.palette import Look, looks
+from slotwise.runs.report.recording import Recording, read_recording
+from slotwise.runs.report.scenario_fields import scenario_sections
+from slotwise.runs.report.tables import failure_rows, network_rows, result_table
 
 __all__ = ["write_report"]
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from slotwise.runs.latency_figures import lateness_cost
-from slotwise.runs.quantities import count, duration, factor, number, percent, signed_percent
-from slotwise.runs.recording import Recording
+from slotwise.runs.report.latency_figures import lateness_cost
+from slotwise.runs.report.quantities import count, duration, factor, number, percent, signed_percent
+from slotwise.runs.report.recording import Recording
 
 __all__ = ["finding", "setting"]
 

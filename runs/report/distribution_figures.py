@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.runs.canvas import Drawing, finish, keys, sheet
-from slotwise.runs.curves import cumulative
-from slotwise.runs.palette import Look
-from slotwise.runs.quantities import count, number
-from slotwise.runs.recording import Recording
+from slotwise.runs.report.canvas import Drawing, finish, keys, sheet
+from slotwise.runs.report.curves import cumulative
+from slotwise.runs.report.palette import Look
+from slotwise.runs.report.quantities import count, number
+from slotwise.runs.report.recording import Recording
 
 __all__ = ["draw_slot_rates", "draw_user_rates"]
 

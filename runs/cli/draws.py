@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from slotwise.runs.options import (
+from slotwise.runs.cli.options import (
     Controllers,
     Interrupted,
     Json,
@@ -126,7 +126,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
     batch in one call, and one decision at a time after warm-up.
     """
     from slotwise.runs import evaluate as evaluate_controllers
-    from slotwise.runs.evaluate import make_all
+    from slotwise.runs.evaluation import make_all
 
     try:
         with clean_stdout(as_json):

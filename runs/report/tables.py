@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slotwise.runs.quantities import (
+from slotwise.runs.report.quantities import (
     MISSING,
     count,
     number,
     percent,
     signed_percent,
 )
-from slotwise.runs.recording import Recording
+from slotwise.runs.report.recording import Recording
 
 __all__ = ["Heading", "Mark", "failure_rows", "network_rows", "result_table"]
 

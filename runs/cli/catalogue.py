@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slotwise.runs.options import Json, Overrides, ScenarioName, examples, print_json
+from slotwise.runs.cli.options import Json, Overrides, ScenarioName, examples, print_json
 
 __all__ = ["add_to"]
 

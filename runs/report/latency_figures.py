@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.runs.canvas import Drawing, finish, keys, sheet
-from slotwise.runs.curves import cumulative
-from slotwise.runs.palette import GREY, INK, Look
-from slotwise.runs.quantities import count, duration, factor, signed_percent
-from slotwise.runs.recording import Recording
+from slotwise.runs.report.canvas import Drawing, finish, keys, sheet
+from slotwise.runs.report.curves import cumulative
+from slotwise.runs.report.palette import GREY, INK, Look
+from slotwise.runs.report.quantities import count, duration, factor, signed_percent
+from slotwise.runs.report.recording import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

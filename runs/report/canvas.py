@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slotwise.runs.palette import INK, Look
+from slotwise.runs.report.palette import INK, Look
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

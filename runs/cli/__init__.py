@@ -1,6 +1,6 @@
 """The command line: ``slotwise COMMAND``.
 
-A command line is read here, done by the modules named ``commands_*``, and ends here: with exit
+A command line is read here, done by the modules beside this one, and ends here: with exit
 code 0; with 2 and one line for the user's mistake; with 1 and one line for ours; with 130 after
 Ctrl-C. Help must answer at once, so nothing heavy is imported before a command needs it.
 """
@@ -18,8 +18,8 @@ from typing import Annotated
 
 import typer
 
-from slotwise.runs import commands_catalogue, commands_draws, commands_lives
-from slotwise.runs.options import Interrupted, examples
+from slotwise.runs.cli import catalogue, draws, lives
+from slotwise.runs.cli.options import Interrupted, examples
 
 __all__ = ["app", "main", "status"]
 
@@ -58,9 +58,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-commands_lives.add_to(app)
-commands_draws.add_to(app)
-commands_catalogue.add_to(app)
+lives.add_to(app)
+draws.add_to(app)
+catalogue.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:

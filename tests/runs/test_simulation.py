@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from slotwise.controllers import Controller
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.scenario import InputError, load
-from slotwise.runs.simulate import simulate
+from slotwise.runs.simulation import simulate
 
 Array = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from scipy import stats
 from slotwise.controllers.heuristics import FullPower
 from slotwise.emulator.scenario import InputError, Scenario, load
 from slotwise.runs import cells, compare, quiet, simulate
-from slotwise.runs.compare import own_slots
+from slotwise.runs.comparison import own_slots
 from slotwise.runs.pooled import Comparison
 
 TIMES = ("latency_p50_s", "latency_p99_s")
@@ -210,7 +210,7 @@ def test_measured_decisions_are_taken_alone_warm_and_with_one_thread(
         ideal_cells.extend(planned)
         cells.live_in_quiet(planned, label, shown=False)
 
-    monkeypatch.setattr(sys.modules["slotwise.runs.compare"], "live_in_parallel", in_parallel)
+    monkeypatch.setattr(sys.modules["slotwise.runs.comparison"], "live_in_parallel", in_parallel)
     with threadpool_limits(2):
         _short(scenario, tmp_path, ("max",), slots=5, seeds=2, jobs=2)
     warm = story.index("warm max")

@@ -6,13 +6,13 @@ nothing for it: a network whose users never change needs no curve of their numbe
 
 from __future__ import annotations
 
-from slotwise.runs.canvas import Drawing, style
-from slotwise.runs.distribution_figures import draw_slot_rates, draw_user_rates
-from slotwise.runs.latency_figures import draw_latency, draw_lateness, draw_trade_off
-from slotwise.runs.map_figure import draw_map
-from slotwise.runs.palette import looks
-from slotwise.runs.recording import Recording
-from slotwise.runs.time_figures import draw_active_users, draw_sum_rate
+from slotwise.runs.report.canvas import Drawing, style
+from slotwise.runs.report.distribution_figures import draw_slot_rates, draw_user_rates
+from slotwise.runs.report.latency_figures import draw_latency, draw_lateness, draw_trade_off
+from slotwise.runs.report.map_figure import draw_map
+from slotwise.runs.report.palette import looks
+from slotwise.runs.report.recording import Recording
+from slotwise.runs.report.time_figures import draw_active_users, draw_sum_rate
 
 __all__ = ["FIGURES", "draw_figures"]
 

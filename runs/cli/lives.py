@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slotwise.runs.options import (
+from slotwise.runs.cli.options import (
     Controllers,
     Interrupted,
     Json,
@@ -113,7 +113,7 @@ def _live_one(
     """Live once, with a bar, and keep it where it was asked for; the place is checked first."""
     from slotwise.controllers.registry import make
     from slotwise.runs import is_run, simulate, write_report, write_run
-    from slotwise.runs.compare import own_slots
+    from slotwise.runs.comparison import own_slots
     from slotwise.runs.directory import finite
     from slotwise.runs.place import check_run_place, writing
     from slotwise.runs.progress import note, progress_bar
@@ -184,7 +184,7 @@ def compare(  # noqa: PLR0913 - a parameter is an option of the command
                 report=not no_report,
             )
     except KeyboardInterrupt:
-        from slotwise.runs.compare import kept
+        from slotwise.runs.comparison import kept
 
         raise Interrupted(f"{kept(out)}; the same command goes on from there") from None
     if as_json:

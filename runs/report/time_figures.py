@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.runs.canvas import Drawing, finish, keys, sheet
-from slotwise.runs.curves import bin_means, moving_mean, nice_window, pieces
-from slotwise.runs.palette import GREY, INK, Look
-from slotwise.runs.quantities import count, duration
-from slotwise.runs.recording import Event, Recording, finite
+from slotwise.runs.report.canvas import Drawing, finish, keys, sheet
+from slotwise.runs.report.curves import bin_means, moving_mean, nice_window, pieces
+from slotwise.runs.report.palette import GREY, INK, Look
+from slotwise.runs.report.quantities import count, duration
+from slotwise.runs.report.recording import Event, Recording, finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slotwise.emulator.scenario import Scenario
-from slotwise.runs.quantities import count, superscript
+from slotwise.runs.report.quantities import count, superscript
 
 __all__ = ["Field", "scenario_sections"]
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.runs.canvas import WIDTH_IN, Drawing, finish, sheet
-from slotwise.runs.palette import INK, Look
-from slotwise.runs.quantities import count
-from slotwise.runs.recording import Recording
+from slotwise.runs.report.canvas import WIDTH_IN, Drawing, finish, sheet
+from slotwise.runs.report.palette import INK, Look
+from slotwise.runs.report.quantities import count
+from slotwise.runs.report.recording import Recording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

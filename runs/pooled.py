@@ -45,6 +45,7 @@ class Row(TypedDict):
     energy_efficiency_bit_per_joule: float | None
     latency_p50_s: float | None
     latency_p99_s: float | None
+    reports: int
     missed_deadlines: int
     decisions: int
     faults: int
@@ -132,6 +133,7 @@ def _row(
         energy_efficiency_bit_per_joule=_mean(_values(lives, "energy_efficiency_bit_per_joule")),
         latency_p50_s=p50,
         latency_p99_s=p99,
+        reports=_count(lives, "reports"),
         missed_deadlines=_count(lives, "missed_deadlines"),
         decisions=_count(lives, "decisions"),
         faults=_count(lives, "faults"),

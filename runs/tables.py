@@ -268,10 +268,10 @@ def _relative(row: Row | Evaluation) -> str:
 
 
 def _missed(row: Row) -> str:
-    """Missed deadlines in percent of the decisions."""
-    if not row["decisions"]:
+    """Missed deadlines in percent of the reports, of which some may never have been decided on."""
+    if not row["reports"]:
         return MISSING
-    return f"{100 * row['missed_deadlines'] / row['decisions']:.1f}"
+    return f"{100 * row['missed_deadlines'] / row['reports']:.1f}"
 
 
 def _plus_minus(value: float | None, half: float | None) -> str:

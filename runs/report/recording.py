@@ -179,12 +179,8 @@ class Recording:
 
         None where that was not recorded or there was nothing to decide.
         """
-        missed, decisions = (self.value(controller, n) for n in ("missed_deadlines", "decisions"))
-        reports = [finite(cell.summary.get("reports")) for cell in self.of(controller)]
-        total = decisions if None in reports else sum(r for r in reports if r is not None)
-        if missed is None or not total or missed > total:
-            return None
-        return missed, total
+        missed, reports = (self.value(controller, n) for n in ("missed_deadlines", "reports"))
+        return (missed, reports) if missed is not None and reports else None
 
     def value(self, controller: str, name: str) -> float | None:
         """A finite number of a controller's summary, or None."""

@@ -140,7 +140,7 @@ def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) ->
             },
             **{
                 name: sum(cell[name] for cell in own)
-                for name in ("missed_deadlines", "decisions", "faults", "fallbacks")
+                for name in ("reports", "missed_deadlines", "decisions", "faults", "fallbacks")
             },
         }
     first = [cells[reference, seed] for seed in plan.seeds]
@@ -225,6 +225,7 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
         "energy_efficiency_bit_per_joule": float(rate.mean()) * 1e6,
         "latency_p50_s": float(quantiles[0]),
         "latency_p99_s": float(quantiles[1]),
+        "reports": plan.slots,
         "missed_deadlines": int(missed.sum()),
         "decisions": plan.slots,
         "faults": len(faulty),

@@ -114,7 +114,7 @@ def test_latency_and_missed_deadlines_are_told_of_the_best(pair: Recording) -> N
                     "latency_p50_s": 4.1e-4,
                     "latency_p99_s": 9e-4,
                     "missed_deadlines": 360,
-                    "decisions": 12_000,
+                    "reports": 12_000,
                 },
             },
         )
@@ -139,9 +139,12 @@ def test_what_lateness_cost_and_what_failed_is_told(town: Path) -> None:
     assert told[-1] == "Decisions failed and the fallback stood in: `wmmse` 9 times."
 
 
-def test_more_missed_than_reports_is_not_turned_into_a_share(pair: Recording) -> None:
-    lost = {"missed_deadlines": 99, "decisions": 10}
-    assert _with(pair, {"wmmse": lost}).missed("wmmse") is None
+def test_missed_deadlines_are_a_share_of_the_reports_and_not_of_the_decisions(
+    pair: Recording,
+) -> None:
+    lost = {"missed_deadlines": 99, "decisions": 10, "reports": 110}
+    assert _with(pair, {"wmmse": lost}).missed("wmmse") == (99, 110)
+    assert _with(pair, {"wmmse": lost | {"reports": 0}}).missed("wmmse") is None
 
 
 def test_the_setting_counts_what_was_run(town: Path) -> None:

@@ -125,7 +125,8 @@ def load(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
     Parameters
     ----------
     scenario : str or Path
-        A built-in name, or a path that ends in ``.toml`` or exists.
+        A built-in name (whatever else of that name lies about), or a path that ends in ``.toml``
+        or exists.
     overrides : sequence of str
         ``"section.field=value"`` with the value in TOML (bare words are text). Setting a
         ``kind`` gives the section that kind's defaults.
@@ -136,7 +137,7 @@ def load(scenario: str | Path, overrides: Sequence[str] = ()) -> Scenario:
         One line with the file, the field, the value and what is allowed.
     """
     path = Path(scenario)
-    if path.suffix == ".toml" or path.exists():
+    if str(scenario) not in builtin() and (path.suffix == ".toml" or path.exists()):
         try:
             text, where, base = path.read_text("utf-8"), str(path), path.resolve().parent
         except (OSError, UnicodeDecodeError) as error:

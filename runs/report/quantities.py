@@ -26,11 +26,12 @@ MISSING = "–"
 def number(value: float | None, digits: int = 3) -> str:
     """A number to ``digits`` significant digits, never fewer than its whole part.
 
-    ``4.21``, ``0.0123``, ``1,235``, ``1.2×10⁻⁵``; `MISSING` for None, NaN and infinity.
+    ``4.21``, ``0.0123``, ``1,235``, ``1.2×10⁻⁵``; `MISSING` for None, NaN and infinity. Below
+    1e-15 it is ``0``: a rate of 1e-39 bit/s/Hz is a silent user and not a quantity.
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    if value == 0:
+    if abs(value) < 1e-15:
         return "0"
     power = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
     if not -4 <= power <= 8:

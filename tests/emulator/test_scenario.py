@@ -34,6 +34,16 @@ def test_a_builtin_scenario_is_a_start_for_ones_own(tmp_path: Path) -> None:
     assert load(str(path), ["layout.cells=7"]).layout.cells == 7  # type: ignore[union-attr]
 
 
+def test_a_folder_of_its_name_does_not_hide_a_builtin_scenario(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "imac").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load("imac").name == "imac"
+    with pytest.raises(InputError, match=r"cannot read scenario imac: Is a directory"):
+        load("./imac")
+
+
 def test_a_resolved_scenario_can_be_read_back() -> None:
     for name in builtin():
         scenario = load(name)

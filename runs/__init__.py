@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from slotwise.runs.comparison import Comparison, compare
     from slotwise.runs.directory import is_run, read_run, write_run
     from slotwise.runs.evaluation import Evaluation, evaluate
+    from slotwise.runs.life import Life
     from slotwise.runs.report import write_report
-    from slotwise.runs.simulation import Life, simulate
+    from slotwise.runs.simulation import simulate
 
 __all__ = [
     "Comparison",
@@ -35,7 +36,7 @@ __all__ = [
 _ROOMS = {
     "Comparison": "comparison",
     "Evaluation": "evaluation",
-    "Life": "simulation",
+    "Life": "life",
     "compare": "comparison",
     "evaluate": "evaluation",
     "is_run": "directory",

@@ -22,7 +22,7 @@ import numpy as np
 
 from slotwise.emulator.scenario import InputError
 from slotwise.emulator.trace import COLUMNS, Column
-from slotwise.runs.simulation import Life
+from slotwise.runs.life import Life
 
 __all__ = ["is_run", "read_json", "read_run", "slug", "write_json", "write_run"]
 

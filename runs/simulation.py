@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,31 +18,13 @@ from slotwise.controllers import Controller, make
 from slotwise.emulator.clock import Emulator
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.scenario import InputError, Scenario
-from slotwise.emulator.trace import COLUMNS, Column
+from slotwise.emulator.trace import COLUMNS
+from slotwise.runs.directory import read_run
+from slotwise.runs.life import Life
 from slotwise.runs.summary import summarise
 from slotwise.runs.watchdog import Abandoned, time_limit
 
-__all__ = ["Life", "simulate", "versions"]
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """What one controller did in one network.
-
-    Attributes
-    ----------
-    info : mapping
-        The resolved scenario, controller, seed, versions: all that it takes to repeat the life.
-    summary : mapping
-        Figures of merit, see `slotwise.runs.summary.summarise`.
-    tables : mapping of str to mapping of str to column
-        ``slots``, ``events``, ``users``, ``decisions``; columns as in
-        `slotwise.emulator.trace.COLUMNS`.
-    """
-
-    info: Mapping[str, Any]
-    summary: Mapping[str, Any]
-    tables: Mapping[str, Mapping[str, Column]] = field(repr=False)
+__all__ = ["simulate", "versions"]
 
 
 def simulate(
@@ -181,8 +162,6 @@ def _bandwidth(scenario: Scenario) -> float:
 def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[float]:
     """Decision times of a recorded life, after checking that it is a life of the same network."""
     if isinstance(replay, Path):
-        from slotwise.runs.directory import read_run
-
         replay = read_run(replay)
     for field_name in ("scenario", "controller", "seed"):
         if replay.info[field_name] != info[field_name]:

@@ -13,7 +13,8 @@ import pytest
 from slotwise.emulator.scenario import InputError, load
 from slotwise.runs import directory
 from slotwise.runs.directory import is_run, read_json, read_run, slug, write_json, write_run
-from slotwise.runs.simulation import Life, simulate
+from slotwise.runs.life import Life
+from slotwise.runs.simulation import simulate
 
 
 @pytest.fixture(name="life", scope="module")

@@ -12,7 +12,7 @@ __all__ = ["Cells", "Grid", "Hexagons", "Layout", "Links", "Pairs", "PoissonPoin
 
 
 class Links(Section):
-    """Links without places: every mean gain is what the path loss gives at one metre."""
+    """Links without places: every mean gain is one, times shadowing and the antennas' gain."""
 
     kind: Literal["links"] = "links"
 

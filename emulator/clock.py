@@ -111,6 +111,8 @@ class Emulator:
         self._move_every = 0 if still else _slots(scenario.mobility.update_s, slot_s)
         self._redrop_every = _slots(scenario.mobility.redrop_s, slot_s)
         self.reset(seed)
+        for episode in scenario.episodes:
+            self.network.medium_of(episode, 0)  # a file that is missing is missed now
 
     def reset(self, seed: int) -> None:
         """Begin a new life: new clock, new streams, the users of time zero in place.
@@ -122,15 +124,18 @@ class Emulator:
         """
         self._streams = Streams(seed)
         self._clock = simpy.Environment()
-        self.network = Network(self.scenario, self._streams, self.numbers)
+        self._episodes = self._episode_starts()
+        first = self._episodes.pop(0, None)
+        self.network = Network(self.scenario, self._streams, self.numbers, first)
         self.journal = Journal(len(self.numbers), self._record)
         self._processor = Processor(
             self.scenario.timing, self.network, self.journal, self._now, self._after
         )
         self._estimation = [self._streams.network(Cause.CSI, number) for number in self.numbers]
-        self._episodes = self._episode_starts()
         self._here: dict[tuple[int, int], _Stay] = {}
         self.slot, self.over, self._drop = -1, False, 0
+        if first is not None:
+            self.journal.note(0.0, "episode", cause=first.name)
         for b in range(len(self.numbers)):
             self._populate(b)
         self._after(0.0, self._tick)
@@ -240,17 +245,17 @@ class Emulator:
         episode = self._episodes.get(self.slot)
         if episode is not None:
             self._drop += 1
-            self.network.change(episode, self._drop)
+            self.network.change(episode, self._drop, self._now())
             self.journal.note(self._now(), "episode", cause=episode.name)
         elif _due(self.slot, self._redrop_every):
             self._drop += 1
-            self.network.redrop(self._drop)
+            self.network.redrop(self._drop, self._now())
         elif _due(self.slot, self._move_every):
-            self._move(self._move_every * self.scenario.timing.slot_s)
+            self._move()
 
-    def _move(self, duration_s: float) -> None:
+    def _move(self) -> None:
         network = self.network
-        for b, row in network.medium.move(duration_s):
+        for b, row in network.medium.move(self._now()):
             self.journal.tally.handovers += 1
             user, station = int(network.user_id[b, row]), int(network.medium.serving[b, row])
             self.journal.note(self._now(), "handover", b, user, f"to station {station}")

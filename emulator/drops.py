@@ -58,20 +58,21 @@ def draw(scenario: Scenario, samples: int, seed: int = 0, links: int | None = No
     samples : int
         How many.
     seed : int
-        Fixes the draws. Replayed measurements are not drawn but taken in turn.
+        Fixes the draws. Replayed measurements are not drawn: the first ones are taken.
     links : int, optional
         Users in each; left out: ``population.initial_users``.
 
     Raises
     ------
     InputError
-        If there is not at least one sample and one link, or a file is unusable.
+        If there is not at least one sample and one link, there are more than 1,000 links or more
+        samples than were measured, or a file is unusable.
     """
     users = scenario.population.initial_users if links is None else links
     if samples < 1:
         raise InputError(f"samples = {samples}: must be at least 1")
-    if users < 1:
-        raise InputError(f"links = {users}: must be at least 1")
+    if not 1 <= users <= 1000:
+        raise InputError(f"links = {users}: must be between 1 and 1000")
     radio = scenario.radio
     return Drops(
         gain=_gains(scenario, samples, users, Streams(seed).network(Cause.DROPS, 0)),
@@ -121,4 +122,9 @@ def _replayed(scenario: Scenario, samples: int, users: int) -> Array:
         raise InputError(
             f"links = {users}: {channel.replay_path} has measured {measured.shape[-1]} links"
         )
-    return measured[np.arange(samples) % len(measured), :users, :users]
+    if samples > len(measured):
+        raise InputError(
+            f"samples = {samples}: {channel.replay_path} has measured {len(measured)} slots, and "
+            "each can be taken once"
+        )
+    return measured[:samples, :users, :users]

@@ -32,8 +32,9 @@ __all__ = ["Fading", "draw", "make_fading"]
 
 Array = NDArray[np.float64]
 Rngs = Sequence[np.random.Generator]
-Rows = int | NDArray[np.integer]
+Rows = int | slice | NDArray[np.integer]
 Shape = tuple[int, int, int]
+EVERY = slice(None)
 
 
 class Fading(ABC):
@@ -70,18 +71,21 @@ class Fading(ABC):
         """
 
     def set_doppler(  # noqa: B027 - kinds without a Doppler frequency inherit this
-        self, network: int, rows: Rows, doppler_hz: ArrayLike
+        self, network: int, rows: Rows, doppler_hz: ArrayLike, stations: Rows = EVERY
     ) -> None:
-        """State the maximum Doppler frequency of users; ignored by kinds that have none.
+        """State the maximum Doppler frequency of links; ignored by kinds that have none.
 
         Parameters
         ----------
         network : int
-            Network of the users.
-        rows : int or [n], int
+            Network of the links.
+        rows : int, slice or [n], int
             User rows.
-        doppler_hz : float or [n], float
-            Maximum Doppler frequency f_d = v f_c / c [Hz]; at 0 the channel stands still.
+        doppler_hz : array_like, float
+            Maximum Doppler frequency f_d = v f_c / c [Hz], v the speeds of both ends together; at 0
+            the channel stands still. One number, or as many as the links that are meant.
+        stations : int or slice
+            Stations; left out: all.
         """
 
 
@@ -259,8 +263,8 @@ class _GaussMarkov(Fading):
         self._scatter = np.empty((networks, 2, stations, users))
         self._fresh = np.empty_like(self._scatter)
         self._of_network = list(zip(rngs, self._fresh, strict=True))
-        self._keep = np.empty((networks, 1, 1, users))
-        self._spread = np.empty((networks, 1, 1, users))
+        self._keep = np.empty((networks, 1, stations, users))
+        self._spread = np.empty((networks, 1, stations, users))
         for network in range(networks):
             self.set_doppler(network, np.arange(users), channel.doppler_hz or 0.0)
         self._draw()
@@ -280,11 +284,14 @@ class _GaussMarkov(Fading):
         if own_station:
             self._place(network, row, everyone, rng)
 
-    def set_doppler(self, network: int, rows: Rows, doppler_hz: ArrayLike) -> None:
+    def set_doppler(
+        self, network: int, rows: Rows, doppler_hz: ArrayLike, stations: Rows = EVERY
+    ) -> None:
         turns = np.multiply(doppler_hz, self._slot_s)
         rho = j0(2.0 * math.pi * turns)
-        self._keep[network, 0, 0, rows] = rho
-        self._spread[network, 0, 0, rows] = self._deviation * np.sqrt((1.0 - rho) * (1.0 + rho))
+        spread = self._deviation * np.sqrt((1.0 - rho) * (1.0 + rho))
+        self._keep[network, 0][stations, rows] = rho
+        self._spread[network, 0][stations, rows] = spread
 
     def _draw(self) -> None:
         for rng, fresh in self._of_network:
@@ -324,7 +331,7 @@ class _Sinusoids(Fading):
         self._phasor = np.empty((networks, self._paths, stations, users), dtype=np.complex128)
         self._rotation = np.empty_like(self._phasor)
         self._cosine = np.empty(self._phasor.shape)
-        self._doppler_hz = np.full((networks, users), channel.doppler_hz or 0.0)
+        self._doppler_hz = np.full(shape, channel.doppler_hz or 0.0)
         for network, rng in enumerate(rngs):
             self._place(network, slice(None), slice(None), rng)
 
@@ -341,9 +348,11 @@ class _Sinusoids(Fading):
         if own_station:
             self._place(network, slice(row, row + 1), slice(None), rng)
 
-    def set_doppler(self, network: int, rows: Rows, doppler_hz: ArrayLike) -> None:
-        self._doppler_hz[network, rows] = doppler_hz
-        self._rotate(network, slice(None), np.atleast_1d(np.asarray(rows)))
+    def set_doppler(
+        self, network: int, rows: Rows, doppler_hz: ArrayLike, stations: Rows = EVERY
+    ) -> None:
+        self._doppler_hz[network][stations, rows] = doppler_hz
+        self._rotate(network, stations, rows)
 
     def _place(self, network: int, stations: slice, users: slice, rng: np.random.Generator) -> None:
         """Draw angles and phases of the paths of some links of a network anew."""
@@ -355,9 +364,10 @@ class _Sinusoids(Fading):
         field = self._direct + phasor.sum(axis=0)
         self.power[network, stations, users] = np.square(field.real) + np.square(field.imag)
 
-    def _rotate(self, network: int, stations: slice, users: slice | NDArray[np.integer]) -> None:
+    def _rotate(self, network: int, stations: Rows, users: Rows) -> None:
         """Set the turn that a slot gives to each path of some links of a network."""
-        turns = self._doppler_hz[network, users] * self._cosine[network][:, stations, users]
+        doppler_hz = self._doppler_hz[network][stations, users]
+        turns = doppler_hz * self._cosine[network][:, stations, users]
         self._rotation[network][:, stations, users] = np.exp(2j * math.pi * self._slot_s * turns)
 
 

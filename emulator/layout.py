@@ -30,6 +30,7 @@ __all__ = [
     "draw_home",
     "drop_receivers",
     "drop_users",
+    "fold",
     "homes",
     "place_stations",
 ]
@@ -292,6 +293,30 @@ def distance(station: Array, user: Array, tiles: Array) -> Array:
     for east, north in tiles[1:]:
         np.minimum(square, (x - east) ** 2 + (y - north) ** 2, out=square)
     return np.asarray(np.sqrt(square))
+
+
+def fold(station: Array, user: Array, tiles: Array) -> Array:
+    """Places in a wrapped cluster of users that have walked out of it, on the other side.
+
+    Parameters
+    ----------
+    station : (..., S, 2) float64
+        Positions [m].
+    user : (..., M, 2) float64
+        Positions [m], anywhere.
+    tiles : (T, 2) float64
+        Translations of the stations [m], from `Places`.
+
+    Returns
+    -------
+    (..., M, 2) float64
+        Positions [m], each a tile's translation away from where it was, such that the nearest of
+        all stations and their images is a station itself.
+    """
+    image = station[..., None, :, :] + tiles[:, None, :]  # (..., T, S, 2)
+    away = user[..., None, None, :, :] - image[..., :, :, None, :]
+    square = np.min(np.sum(away * away, axis=-1), axis=-2)  # (..., T, M)
+    return np.asarray(user - tiles[np.argmin(square, axis=-2)])
 
 
 def associate(

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.emulator.fading import make_fading
+from slotwise.emulator.fading import EVERY, make_fading
 from slotwise.emulator.layout import (
     associate,
     cell_of,
@@ -26,6 +26,7 @@ from slotwise.emulator.layout import (
     draw_home,
     drop_receivers,
     drop_users,
+    fold,
     homes,
     place_stations,
 )
@@ -81,7 +82,7 @@ class Medium:
     networks : sequence of int
         Numbers of the B networks.
     drop : int
-        How many times users have been given new places before; part of every stream's name.
+        How many times users have been given new places before; names their new streams.
 
     Attributes
     ----------
@@ -130,7 +131,10 @@ class Medium:
         self._beam = np.ones((sites, rows))
         if layout.kind == "pairs":
             np.fill_diagonal(self._beam, from_db(layout.direct_gain_db))
-        self.motion = Motion(mobility, self.places[0].area, count, rows)
+        self._wrapped = len(self.places[0].tiles) > 1
+        area = np.array([-np.inf, -np.inf, np.inf, np.inf]) if self._wrapped else None
+        self.motion = Motion(mobility, self.places[0].area if area is None else area, count, rows)
+        self._moved_s = np.zeros((count, rows))  # up to when each user has moved
         self.present = np.zeros((count, rows), bool)
         self.home = np.zeros((count, rows), np.int64)
         self.serving = np.zeros((count, rows), np.int64)
@@ -182,7 +186,7 @@ class Medium:
         """Homes of the first users of a network, spread evenly over its cells; shape (users,)."""
         return homes(self.layout, self.places[network], users)
 
-    def enter(self, network: int, row: int, user: int, home: int | None) -> None:
+    def enter(self, network: int, row: int, user: int, home: int | None, now_s: float) -> None:
         """Give a user a place, mean gains, a station and a fresh fading state.
 
         Parameters
@@ -193,6 +197,8 @@ class Medium:
             Its number, which names its random streams.
         home : int or None
             Cell or site it appears at; None draws one.
+        now_s : float
+            From when it moves [s].
         """
         number = self._networks[network]
         places = self.places[network]
@@ -201,14 +207,17 @@ class Medium:
         drawn = draw_home(self.layout, places, position_stream)
         self.home[network, row] = drawn if home is None else home
         place = drop_users(self.layout, places, self.home[network, row : row + 1], position_stream)
-        moving = self._streams.user(Cause.MOBILITY, number, user, self.drop)
-        self.motion.join(network, row, place[0], moving)
+        # Who it is (group, speed) is the same in every drop; where it goes is not.
+        moving = self._streams.user(Cause.MOBILITY, number, user)
+        legs = self._streams.user(Cause.MOBILITY, number, user, self.drop) if self.drop else None
+        self.motion.join(network, row, place[0], moving, legs)
+        self._moved_s[network, row] = now_s
         if self.layout.kind == "pairs":
             self.station[network, row] = drop_receivers(self.layout, place, position_stream)[0]
         self._draw_sight_and_shadow(network, row, number, user)
         self._refresh_mean(network, row)
         self._serve(network, row)
-        self.fading.set_doppler(network, row, self._doppler(network, row))
+        self._set_doppler(network, row)
         start = self._streams.user(Cause.FADING_START, number, user, self.drop)
         self.fading.renew(network, row, start, self.own_antenna)
         self._refresh_coupling(network)
@@ -230,13 +239,13 @@ class Medium:
         np.multiply(self.mean, self.fading.power, out=self.coupling)
         self._gain = None
 
-    def move(self, duration_s: float) -> list[tuple[int, int]]:
+    def move(self, now_s: float) -> list[tuple[int, int]]:
         """Move users, refresh their mean gains, and hand over those who need another station.
 
         Parameters
         ----------
-        duration_s : float
-            Time since the last call [s].
+        now_s : float
+            Until when: each user moves since it entered or last moved [s].
 
         Returns
         -------
@@ -244,7 +253,11 @@ class Medium:
             Users that changed their station.
         """
         before = self.motion.position.copy() if self.layout.kind == "pairs" else None
-        moved = self.motion.advance(duration_s)
+        moved = self.motion.advance(np.maximum(now_s - self._moved_s, 0.0))
+        self._moved_s[:] = now_s
+        if self._wrapped:
+            inside = fold(self.station, self.motion.position, self.places[0].tiles)
+            self.motion.position[:] = inside
         if before is not None:
             self.station += self.motion.position - before
         path = moved[:, None, :] + (moved[:, :, None] if self._paired else 0.0)
@@ -279,6 +292,7 @@ class Medium:
         return gain
 
     def _hand_over(self) -> list[tuple[int, int]]:
+        """Serve users by stronger stations; an antenna of one's own moves and goes on fading."""
         if self._cells is None or self._cells.association == "home":
             return []
         chosen = associate(self._site_mean, self.serving, self._cells.hysteresis_db)
@@ -322,12 +336,21 @@ class Medium:
 
     def _refresh_coupling(self, network: int) -> None:
         if self.mean is not self._site_mean:
-            self.mean[network] = self._site_mean[network, self.serving[network]]
+            served = self._site_mean[network, self.serving[network]]
+            np.multiply(served, self.present[network][:, None], out=self.mean[network])
         np.multiply(self.mean[network], self.fading.power[network], out=self.coupling[network])
         self._gain = None
 
-    def _doppler(self, network: int, row: int) -> float:
+    def _set_doppler(self, network: int, row: int) -> None:
+        """State the Doppler of a user's links, and of those to its receiver if it has its own."""
         if self.channel.doppler_hz is not None:
-            return self.channel.doppler_hz
-        speed = float(self.motion.speed[network, row])
-        return speed * self.channel.carrier_hz / _LIGHT_M_PER_S
+            self.fading.set_doppler(network, row, self.channel.doppler_hz)
+            return
+        per_speed = self.channel.carrier_hz / _LIGHT_M_PER_S
+        speed = self.motion.speed[network]
+        if self._paired:
+            both = (speed + speed[row]) * per_speed
+            self.fading.set_doppler(network, row, both)
+            self.fading.set_doppler(network, EVERY, both, stations=row)
+        else:
+            self.fading.set_doppler(network, row, float(speed[row]) * per_speed)

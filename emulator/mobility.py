@@ -37,7 +37,8 @@ class Motion:
     mobility : Mobility
         How users move.
     area : (4,) array
-        xmin, ymin, xmax, ymax [m], see `layout.Places`.
+        xmin, ymin, xmax, ymax [m], see `layout.Places`. An infinite one has no edges, which
+        suits ``direction`` alone.
     networks, rows : int
         B and M.
 
@@ -61,8 +62,9 @@ class Motion:
         corners = np.asarray(area, dtype=np.float64)
         self._low, self._high = corners[:2], corners[2:]
         self._kind = mobility.kind
+        edged = self._kind == "waypoint"
         if self._kind != "still" and not (
-            np.all(np.isfinite(corners)) and np.all(self._high > self._low)
+            np.all(self._high > self._low) and (np.all(np.isfinite(corners)) or not edged)
         ):
             raise ValueError(
                 f"area = {corners.tolist()}: {self._kind} must have an area to move in"
@@ -80,7 +82,14 @@ class Motion:
         self._walking = np.zeros((networks, rows), dtype=bool)
         self._rng: dict[tuple[int, int], np.random.Generator] = {}
 
-    def join(self, network: int, row: int, position: ArrayLike, rng: np.random.Generator) -> None:
+    def join(
+        self,
+        network: int,
+        row: int,
+        position: ArrayLike,
+        rng: np.random.Generator,
+        legs: np.random.Generator | None = None,
+    ) -> None:
         """Let a user appear.
 
         Parameters
@@ -90,8 +99,9 @@ class Motion:
         position : (2,) array
             Where it appears [m].
         rng : Generator
-            The user's own: group by share, speed uniform in the group's range, first leg, and
-            all its later legs.
+            The user's own: group by share, and speed uniform in the group's range.
+        legs : Generator, optional
+            The user's own as well: first leg and all later ones; left out: `rng` goes on.
 
         Raises
         ------
@@ -114,7 +124,7 @@ class Motion:
             )
         self.position[at], self.speed[at] = inside, speed
         if speed > 0.0:
-            self._rng[at] = rng
+            self._rng[at] = rng if legs is None else legs
             self._walk(at)
 
     def leave(self, network: int, row: int) -> None:
@@ -125,12 +135,12 @@ class Motion:
         self._walking[at] = False
         self._rng.pop(at, None)
 
-    def advance(self, dt_s: float) -> Array:
+    def advance(self, dt_s: ArrayLike) -> Array:
         """Let time pass.
 
         Parameters
         ----------
-        dt_s : float
+        dt_s : float or (B, M) array
             How long [s].
 
         Returns
@@ -143,12 +153,12 @@ class Motion:
         ValueError
             If the time is negative or not finite.
         """
-        if not 0.0 <= dt_s < math.inf:
-            raise ValueError(f"dt_s = {dt_s}: must be finite and at least 0")
+        left = np.array(np.broadcast_to(np.asarray(dt_s, dtype=np.float64), self.speed.shape))
+        if not np.all((left >= 0.0) & (left < math.inf)):
+            raise ValueError(f"dt_s = {dt_s!r}: must be finite and at least 0")
         path = np.zeros(self.speed.shape)
         if not self._rng:
             return path
-        left = np.full(self.speed.shape, dt_s)
         while True:
             step = np.minimum(left, self._remaining)
             self.position += self._velocity * step[..., None]

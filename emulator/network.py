@@ -45,6 +45,8 @@ class Network:
     numbers : sequence of int
         Numbers of the networks; they name random streams, so network 3 alone lives as it would
         among others.
+    episode : Episode, optional
+        That begins at time zero.
 
     Attributes
     ----------
@@ -64,7 +66,13 @@ class Network:
         Up to when the integrals go [s].
     """
 
-    def __init__(self, scenario: Scenario, streams: Streams, numbers: Sequence[int]) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        streams: Streams,
+        numbers: Sequence[int],
+        episode: Episode | None = None,
+    ) -> None:
         self.scenario, self.numbers = scenario, tuple(numbers)
         self._streams = streams
         shape = (len(self.numbers), scenario.population.capacity)
@@ -75,9 +83,10 @@ class Network:
         self.power, self.delivered = np.zeros(shape), np.zeros(shape)
         self.carried, self.radiated, self.consumed = (np.zeros(shape[0]) for _ in range(3))
         self.time_s = np.zeros(shape[0])
-        self.medium = self._medium(None, 0)
+        self.medium = self.medium_of(episode, 0)
 
-    def _medium(self, episode: Episode | None, drop: int) -> Medium:
+    def medium_of(self, episode: Episode | None, drop: int) -> Medium:
+        """An empty medium of an episode; InputError if a file that it names is unusable."""
         scenario = self.scenario
         return Medium(
             (episode and episode.layout) or scenario.layout,
@@ -141,7 +150,7 @@ class Network:
         self.integrate(now_s, slice(network, network + 1))
         self.user_id[network, row] = user
         self.delivered[network, row] = 0.0
-        self.medium.enter(network, row, user, home)
+        self.medium.enter(network, row, user, home, now_s)
         return row
 
     def leave(self, network: int, row: int, now_s: float) -> float:
@@ -176,19 +185,19 @@ class Network:
         """Next slot's fading; call `integrate` first."""
         self.medium.fade()
 
-    def redrop(self, drop: int) -> None:
+    def redrop(self, drop: int, now_s: float) -> None:
         """Give every present user a new place under the same layout and channel."""
         self.medium.drop = drop
         for b, m in np.argwhere(self.present()):
-            self._enter(int(b), int(m), int(self.medium.home[b, m]))
+            self._enter(int(b), int(m), int(self.medium.home[b, m]), now_s)
 
-    def change(self, episode: Episode, drop: int) -> None:
+    def change(self, episode: Episode, drop: int, now_s: float) -> None:
         """Begin an episode: new layout or channel, the same users at new places."""
-        self.medium = self._medium(episode, drop)
+        self.medium = self.medium_of(episode, drop)
         for b in range(len(self.numbers)):
             home = self.medium.first_homes(b, self.user_id.shape[1])
             for m in np.flatnonzero(self.user_id[b] >= 0):
-                self._enter(b, int(m), int(home[m]))
+                self._enter(b, int(m), int(home[m]), now_s)
 
-    def _enter(self, network: int, row: int, home: int) -> None:
-        self.medium.enter(network, row, int(self.user_id[network, row]), home)
+    def _enter(self, network: int, row: int, home: int, now_s: float) -> None:
+        self.medium.enter(network, row, int(self.user_id[network, row]), home, now_s)

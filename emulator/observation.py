@@ -64,15 +64,15 @@ class Report:
     user_id : ndarray, shape (B, M), int64
         Who was there at the measurement and, once handed over, still is; -1 for nobody.
     gain : ndarray, shape (B, M, M), float64
-        Reported power gains.
+        Reported power gains; once handed over, zero to and from the absent.
     power : ndarray, shape (B, M), float64
         Powers in force at the hand-over [W].
     serving : ndarray, shape (B, M), int64
         Station of each user at the hand-over.
     noise_w, p_max_w : float
         Noise power and largest power of every user [W].
-    settled : bool
-        Whether a decision made from it came into force, or none was needed.
+    fell_back : bool
+        Whether the fallback answered for it.
     """
 
     slot: int
@@ -85,13 +85,21 @@ class Report:
     time_s: float = 0.0
     power: Array = field(default_factory=lambda: np.empty((0, 0)))
     serving: Ids = field(default_factory=lambda: np.empty((0, 0), np.int64))
-    settled: bool = False
+    fell_back: bool = False
 
     @property
     def users(self) -> NDArray[np.int64]:
         """Number of users in each network, shape (B,)."""
         counts: NDArray[np.int64] = np.sum(self.user_id >= 0, axis=1, dtype=np.int64)
         return counts
+
+    def keep_only(self, present: NDArray[np.bool_]) -> None:
+        """Strike out who is not present, shape (B, M): no id, and gains of zero to and from it."""
+        present = present & (self.user_id >= 0)
+        if not np.all(present):
+            self.user_id = np.where(present, self.user_id, -1)
+            pairs = present[:, :, None] & present[:, None, :]
+            self.gain = np.where(pairs, self.gain, 0.0)
 
     def observation(self, network: int = 0) -> Observation:
         """The report of one network, without empty rows."""

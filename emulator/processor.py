@@ -34,6 +34,7 @@ class _Decision:
     power: Array | None
     elapsed_s: float
     latency_s: float
+    due_s: float
     fault: str
 
 
@@ -67,6 +68,7 @@ class Processor:
         self._fresh: Report | None = None
         self._handed: Report | None = None
         self._computing: _Decision | None = None
+        self._decided_slot = -1  # of the newest measurement that a decision in force was made from
 
     @property
     def ready(self) -> bool:
@@ -81,7 +83,7 @@ class Processor:
     def arrive(self, report: Report) -> None:
         """A report arrives; it replaces one that still waits."""
         if self._fresh is not None:
-            self._miss("overtaken by a fresher report while the processor was busy")
+            self._miss(self._fresh, "overtaken by a fresher report while the processor was busy")
         report.arrived_s = self._now()
         self._journal.tally.reports += 1
         self._fresh = report
@@ -94,7 +96,7 @@ class Processor:
         assert report is not None
         network = self._network
         report.time_s = self._now()
-        report.user_id = np.where(report.user_id == network.user_id, report.user_id, -1)
+        report.keep_only(report.user_id == network.user_id)
         report.power = network.power.copy()
         report.serving = network.medium.serving.copy()
         self._handed = report
@@ -104,31 +106,36 @@ class Processor:
         """Powers for the report in hand; a faulty vector is counted and replaced."""
         report = self._take()
         rows, fault = self._checked(power, report)
-        self._charge(_Decision(report, rows, elapsed_s, self._latency_s(elapsed_s), fault))
+        self._charge(self._decision(report, rows, elapsed_s, fault))
 
     def fail(self, cause: str, elapsed_s: float) -> None:
         """No powers for the report in hand, because deciding failed."""
         report = self._take()
-        self._fault(len(report.user_id))
-        fallback = self._fallback(report)
-        self._charge(_Decision(report, fallback, elapsed_s, self._latency_s(elapsed_s), cause))
+        self._fault(report, len(report.user_id))
+        self._charge(self._decision(report, self._fallback(report), elapsed_s, cause))
 
     def skip(self) -> None:
         """No powers for the report in hand, because there is nobody to decide for."""
-        self._take().settled = True
+        self._settle(self._take())
 
     def finish(self) -> None:
         """The last slot has ended: account for what is unfinished."""
         if self._computing is not None:
             self._record(self._computing)
         if self._fresh is not None and self._late(self._fresh):
-            self._miss("no decision before the end")
+            self._miss(self._fresh, "no decision before the end")
 
     def _take(self) -> Report:
         if self._handed is None:
             raise RuntimeError("no report waits for a decision: call advance() first")
         report, self._handed = self._handed, None
         return report
+
+    def _decision(
+        self, report: Report, power: Array | None, elapsed_s: float, fault: str
+    ) -> _Decision:
+        latency_s = self._latency_s(elapsed_s)
+        return _Decision(report, power, elapsed_s, latency_s, self._now() + latency_s, fault)
 
     def _latency_s(self, elapsed_s: float) -> float:
         match self._timing.mode:
@@ -151,7 +158,7 @@ class Processor:
 
     def _effect(self, decision: _Decision) -> None:
         self._computing = None
-        decision.report.settled = True
+        self._settle(decision.report)
         self._put_in_force(decision.power, decision.report)
         self._record(decision)
 
@@ -159,7 +166,8 @@ class Processor:
         report = decision.report
         missed = self._late(report)
         if missed:
-            self._miss(f"in force {self._now() - report.arrived_s:.3g} s after its report")
+            delay_s = self._now() - report.arrived_s
+            self._miss(report, f"in force {delay_s:.3g} s after its report")
         for users, trace in zip(report.users, self._journal.traces, strict=False):
             trace.add(
                 "decisions",
@@ -172,28 +180,47 @@ class Processor:
                 decision.fault,
             )
 
+    def _settle(self, report: Report) -> None:
+        self._decided_slot = max(self._decided_slot, report.slot)
+
     def _overdue(self, report: Report) -> None:
-        if not report.settled:
-            self._journal.tally.fallbacks += 1
+        """A deadline has come: the fallback answers unless a decision as fresh is in force."""
+        coming = self._computing
+        due_now = coming is not None and coming.due_s <= self._now() + self._instant_s
+        if due_now and coming is not None and coming.report.slot >= report.slot:
+            return
+        if self._decided_slot < report.slot:
+            self._fall_back(report)
             self._put_in_force(self._fallback(report), report)
+
+    @property
+    def _instant_s(self) -> float:
+        """What counts as the same instant: rounding of sums of times [s]."""
+        return 1e-9 * self._timing.slot_s
 
     def _late(self, report: Report) -> bool:
         overdue_s = self._now() - report.arrived_s - self._timing.deadline
-        return overdue_s > 1e-9 * self._timing.slot_s
+        return overdue_s > self._instant_s
 
-    def _miss(self, cause: str) -> None:
+    def _miss(self, report: Report, cause: str) -> None:
         self._journal.tally.missed_deadlines += 1
         if self._timing.fallback == "hold":
-            self._journal.tally.fallbacks += 1
+            self._fall_back(report)
         self._journal.note(self._now(), "missed", cause=cause)
 
     def _put_in_force(self, power: Array | None, report: Report) -> None:
         if power is not None:
             self._network.grant(power, report.user_id, self._now())
 
-    def _fault(self, networks: int) -> None:
+    def _fault(self, report: Report, networks: int) -> None:
         self._journal.tally.faults += networks
-        self._journal.tally.fallbacks += networks
+        self._fall_back(report, networks)
+
+    def _fall_back(self, report: Report, networks: int = 1) -> None:
+        """Count the fallback once for a report, however many reasons there are for it."""
+        if not report.fell_back:
+            report.fell_back = True
+            self._journal.tally.fallbacks += networks
 
     def _fallback(self, report: Report) -> Array | None:
         """Powers that stand in for a decision; None holds the last ones."""
@@ -210,14 +237,14 @@ class Processor:
         try:
             rows = _in_rows(power, present)
         except (TypeError, ValueError) as error:
-            self._fault(len(present))
+            self._fault(report, len(present))
             return self._fallback(report), str(error)
         most_w = report.p_max_w * (1.0 + _POWER_TOLERANCE)
         good = np.logical_and(rows >= 0.0, rows <= most_w)
         sound = np.all(good, axis=1, keepdims=True)
         if np.all(sound):
             return rows, ""
-        self._fault(int(np.count_nonzero(np.logical_not(sound))))
+        self._fault(report, int(np.count_nonzero(np.logical_not(sound))))
         fallback = self._fallback(report)
         held = self._network.power if fallback is None else fallback
         fault = f"power {rows[~good][0]:g} W outside [0, {report.p_max_w:g}] W"
@@ -226,6 +253,8 @@ class Processor:
 
 def _in_rows(power: Any, present: NDArray[np.bool_]) -> Array:
     """Spread powers of present users, (K,) for one network or (B, M), over the rows."""
+    if np.iscomplexobj(power):
+        raise TypeError("powers are complex")
     given = np.asarray(power, dtype=np.float64)
     if given.shape == present.shape:
         return np.where(present, given, 0.0)

@@ -78,14 +78,32 @@ class Scenario(Section):
                 raise ValueError(
                     f"{where}layout.kind = links has no places; mobility.kind must be still"
                 )
+            wrapped = layout.kind == "hexagons" and layout.wrap_around
+            if wrapped and self.mobility.kind == "waypoint":
+                raise ValueError(
+                    f"{where}layout.wrap_around has no edges to place waypoints between; "
+                    "mobility.kind must be direction or still"
+                )
+            together = layout.kind == "pairs" and layout.receiver == "anywhere"
+            if together and self.mobility.kind != "still":
+                raise ValueError(
+                    f"{where}layout.receiver = anywhere: the ends of a pair move together, so far "
+                    "apart they would leave the square; mobility.kind must be still"
+                )
+            if self.population.profile is not None and layout != self.layout:
+                raise ValueError(
+                    f"{where}population.profile counts people at the scenario's own sites; an "
+                    "episode cannot have another layout"
+                )
             if channel.fading == "replay" and layout.kind != "links":
                 raise ValueError(f"{where}channel.fading = replay needs layout.kind = links")
         if self.population.profile is not None and self.layout.kind != "sites":
             raise ValueError("population.profile needs layout.kind = sites")
-        if self.csi.period_s is not None and self.csi.period_s < self.timing.slot_s:
+        slots = (self.csi.period_s or self.timing.slot_s) / self.timing.slot_s
+        if slots < 0.5 or abs(slots - round(slots)) > 1e-6 * slots:
             raise ValueError(
-                f"csi.period_s = {self.csi.period_s} must be at least timing.slot_s = "
-                f"{self.timing.slot_s}"
+                f"csi.period_s = {self.csi.period_s} must be a whole number of slots of "
+                f"timing.slot_s = {self.timing.slot_s}"
             )
         return self
 

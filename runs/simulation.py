@@ -26,6 +26,8 @@ from slotwise.runs.watchdog import Abandoned, time_limit
 
 __all__ = ["simulate", "versions"]
 
+_ABANDONED = "abandoned"
+
 
 def simulate(
     scenario: Scenario,
@@ -62,7 +64,7 @@ def simulate(
     ------
     InputError
         If the controller is unknown, or the replayed life is not of this scenario, controller
-        and seed.
+        and seed, or shorter.
     """
     if slots < 1:
         raise InputError(f"slots = {slots}: must be at least 1")
@@ -76,9 +78,11 @@ def simulate(
     info = _info(scenario, label, seed, slots, emulator)
     recorded = None if replay is None else _recorded_times(replay, info)
     _live(emulator, seat, progress, recorded)
-    summary = summarise(emulator.journal.traces[0], emulator.journal.tally, _bandwidth(scenario))
+    journal = emulator.journal
+    slot_s, bandwidth_hz = scenario.timing.slot_s, scenario.radio.bandwidth_hz
+    summary = summarise(journal.traces[0], journal.tally, bandwidth_hz, slot_s)
     summary["seconds"] = time.perf_counter() - began
-    tables = {name: emulator.journal.traces[0].table(name) for name in COLUMNS}
+    tables = {name: journal.traces[0].table(name) for name in COLUMNS}
     return Life(info | {"users_seen": len(tables["users"]["user_id"])}, summary, tables)
 
 
@@ -93,7 +97,7 @@ def _live(
     emulator: Emulator,
     seat: Controller,
     progress: Callable[[int], None] | None,
-    recorded: Iterator[float] | None,
+    recorded: Iterator[tuple[float, str]] | None,
 ) -> None:
     """Hand reports to the seat until the last slot has ended."""
     timing = emulator.scenario.timing
@@ -108,10 +112,11 @@ def _live(
                 emulator.skip()
                 continue
             started = time.perf_counter()
-            power, cause = _decide(seat, observation, limited, timing.abandon_s)
-            elapsed_s = time.perf_counter() - started
-            if recorded is not None:
-                elapsed_s = next(recorded, elapsed_s)
+            charged_s, cause = (None, "") if recorded is None else next(recorded)
+            power: Any = None
+            if not cause.startswith(_ABANDONED):  # asked again, it might not end again
+                power, cause = _decide(seat, observation, limited, timing.abandon_s)
+            elapsed_s = time.perf_counter() - started if charged_s is None else charged_s
             if cause:
                 emulator.fail(cause, elapsed_s)
             else:
@@ -129,8 +134,8 @@ def _decide(
         with limited():
             return seat.decide(observation), ""
     except Abandoned:
-        return None, f"abandoned after {limit_s:g} s"
-    except Exception as error:  # noqa: BLE001 - a controller may raise anything
+        return None, f"{_ABANDONED} after {limit_s:g} s"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
         return None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
@@ -155,12 +160,8 @@ def _info(
     }
 
 
-def _bandwidth(scenario: Scenario) -> float:
-    return scenario.radio.bandwidth_hz
-
-
-def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[float]:
-    """Decision times of a recorded life, after checking that it is a life of the same network."""
+def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
+    """Decision times and faults of a recorded life, if it is one of the same network."""
     if isinstance(replay, Path):
         replay = read_run(replay)
     for field_name in ("scenario", "controller", "seed"):
@@ -169,5 +170,12 @@ def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[fl
             raise InputError(
                 f"replay: the recorded run has another {field_name}{what}; it must be the same"
             )
-    times: Iterable[Any] = replay.tables["decisions"]["elapsed_s"]
-    return (float(elapsed_s) for elapsed_s in times)
+    if replay.info["slots"] < info["slots"]:
+        raise InputError(
+            f"replay: the recorded run has {replay.info['slots']} slots; slots = {info['slots']} "
+            "must not be more"
+        )
+    decisions = replay.tables["decisions"]
+    times: Iterable[Any] = decisions["elapsed_s"]
+    faults: Iterable[Any] = decisions["fault"]
+    return ((float(elapsed_s), str(fault)) for elapsed_s, fault in zip(times, faults, strict=True))

@@ -30,7 +30,7 @@ def jain_fairness(rates: ArrayLike) -> float:
     return float(np.sum(rate)) ** 2 / (rate.size * square) if square > 0 else float("nan")
 
 
-def summarise(trace: Trace, tally: Tally, bandwidth_hz: float) -> dict[str, Any]:
+def summarise(trace: Trace, tally: Tally, bandwidth_hz: float, slot_s: float) -> dict[str, Any]:
     """Summary of a life from its trace and tally.
 
     Parameters
@@ -41,6 +41,8 @@ def summarise(trace: Trace, tally: Tally, bandwidth_hz: float) -> dict[str, Any]
         Of the same life.
     bandwidth_hz : float
         Turns bit/Hz into bit [Hz].
+    slot_s : float
+        Slot duration [s].
 
     Returns
     -------
@@ -50,16 +52,15 @@ def summarise(trace: Trace, tally: Tally, bandwidth_hz: float) -> dict[str, Any]
     """
     slots, users, decisions = (trace.table(name) for name in ("slots", "users", "decisions"))
     sum_rate = np.asarray(slots["sum_rate"], dtype=np.float64)
-    time_s = np.asarray(slots["time_s"], dtype=np.float64)
-    slot_s = float(time_s[1] - time_s[0]) if time_s.size > 1 else float("nan")
-    stayed = np.asarray(users["leave_s"]) > np.asarray(users["join_s"])
+    stay_s = np.asarray(users["leave_s"]) - np.asarray(users["join_s"])
+    stayed = stay_s > 0.0
     rate = np.asarray(users["rate"], dtype=np.float64)[stayed]
     elapsed = np.asarray(decisions["elapsed_s"], dtype=np.float64)
     consumed_j = float(np.sum(np.asarray(slots["energy_j"], dtype=np.float64)))
     bits = float(np.sum(sum_rate)) * slot_s * bandwidth_hz
     return {
         "mean_sum_rate": float(np.mean(sum_rate)),
-        "mean_users": float(np.mean(np.asarray(slots["active"], dtype=np.float64))),
+        "mean_users": float(np.sum(stay_s)) / (sum_rate.size * slot_s),
         "user_rate_p5": _percentile(rate, 5),
         "user_rate_p50": _percentile(rate, 50),
         "jain_fairness": jain_fairness(rate),

@@ -34,16 +34,24 @@ def time_limit(seconds: float | None) -> Iterator[Callable[[], AbstractContextMa
         yield nullcontext
         return
 
+    fired = False
+
     def abandon(_number: int, _frame: FrameType | None) -> None:
+        nonlocal fired
+        fired = True
         raise Abandoned
 
     @contextmanager
     def limited() -> Iterator[None]:
+        nonlocal fired
+        fired = False
         signal.setitimer(signal.ITIMER_REAL, seconds)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
+        if fired:  # and the block went on as if nothing had happened
+            raise Abandoned
 
     before = signal.signal(signal.SIGALRM, abandon)
     try:

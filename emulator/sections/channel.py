@@ -132,7 +132,8 @@ class Channel(Section):
     replay_path: str | None = Field(
         None,
         description="measured gains for fading = replay: .npy of shape (slots, K, K) in linear "
-        "power gain, rows are receivers, or .csv with columns time, rx, tx, dbm",
+        "power gain, rows are receivers, or .csv with columns time, rx, tx, dbm; played again from "
+        "the beginning where they end",
     )
     replay_transmit_dbm: float = Field(
         20.0, ge=-50, le=80, description="power at which a measured level was sent [dBm]"

@@ -42,7 +42,10 @@ class Csi(Section):
 
     delay_s: float = Field(0.0, ge=0, le=10, description="from measurement to arrival [s]")
     period_s: float | None = Field(
-        None, gt=0, le=60, description="time between measurements [s]; left out: every slot"
+        None,
+        gt=0,
+        le=60,
+        description="time between measurements, a whole number of slots [s]; left out: one",
     )
     error_nmse_db: float | None = Field(
         None,

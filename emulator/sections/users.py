@@ -35,7 +35,7 @@ class Mobility(Section):
     kind: Literal["still", "waypoint", "direction"] = Field(
         "still",
         description="no movement, random waypoint, or random direction with reflection at the "
-        "area's edge",
+        "area's edge (with layout.wrap_around there is no edge, and no waypoint)",
     )
     groups: tuple[SpeedGroup, ...] = Field(
         (SpeedGroup(),), min_length=1, description="speed groups; a user's is drawn by share"
@@ -47,14 +47,17 @@ class Mobility(Section):
         10.0, ge=1e-3, le=3600, description="random direction: mean time between turns [s]"
     )
     update_s: float = Field(
-        0.1, gt=0, le=3600, description="time between refreshes of positions and path losses [s]"
+        0.1,
+        gt=0,
+        le=3600,
+        description="time between refreshes of positions and path losses, in whole slots [s]",
     )
     redrop_s: float | None = Field(
         None,
         gt=0,
         le=1e6,
-        description="every user gets a new place, sight and shadowing this often [s]; left out: "
-        "never",
+        description="every user gets a new place, sight and shadowing this often, in whole slots "
+        "[s]; left out: never",
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from slotwise.emulator.clock import Emulator
 from slotwise.emulator.observation import Observation
-from slotwise.emulator.scenario import Scenario, load, parse
+from slotwise.emulator.scenario import InputError, Scenario, load, parse
 
 Array = NDArray[np.float64]
 Decide = Callable[[Observation], Any]
@@ -140,9 +140,94 @@ def test_fallback_answers_from_the_deadline_until_the_late_decision(
     assert emulator.journal.tally.fallbacks == 1
 
 
+def test_an_overtaken_report_does_not_silence_a_fresher_decision(tmp_path: Path) -> None:
+    timing = {
+        "slot_s": 1.0,
+        "mode": "fixed",
+        "latency_s": 2.2,
+        "deadline_s": 4.0,
+        "fallback": "silent",
+    }
+    visits = [{"join_s": 0.0}]
+    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=12)
+    live(emulator, full_power)
+    # Reports are decided from 0, 2.2, 4.4 ... on, each in force 2.2 later and thus in time. The
+    # overtaken ones are missed; what is in force when their deadline comes is fresher.
+    assert emulator.network.carried[0] == pytest.approx(12 - 2.2)
+    assert emulator.journal.tally.fallbacks == 0
+
+
+@pytest.mark.parametrize("fallback", ["hold", "max", "silent"])
+def test_a_decision_in_force_just_at_its_deadline_is_in_time(tmp_path: Path, fallback: str) -> None:
+    timing = {"slot_s": 1e-3, "mode": "fixed", "latency_s": 1e-3, "fallback": fallback}
+    visits = [{"join_s": 0.0}]
+    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=50)
+    live(emulator, full_power)
+    tally = emulator.journal.tally
+    assert (tally.missed_deadlines, tally.fallbacks) == (0, 0)
+    assert emulator.network.carried[0] == pytest.approx(0.049)
+
+
+def test_one_report_falls_back_once_however_many_reasons_there_are(tmp_path: Path) -> None:
+    timing = {"slot_s": 1.0, "mode": "fixed", "latency_s": 1.5}
+    visits = [{"join_s": 0.0}]
+    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=1)
+    emulator.advance()
+    emulator.fail("no idea")
+    assert emulator.advance() is None
+    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=2)
+    emulator.advance()
+    emulator.fail("no idea")
+    emulator.advance()
+    tally = emulator.journal.tally
+    assert (tally.faults, tally.missed_deadlines, tally.fallbacks) == (1, 1, 1)
+
+
+def test_a_report_has_no_gains_to_or_from_the_absent() -> None:
+    changes = ["population.max_users=12", "population.initial_users=6", "timing.slot_s=1e-3"]
+    emulator = Emulator(load("nasir-guo", changes), seed=1, networks=3, slots=1)
+    report = emulator.advance()
+    assert report is not None
+    present = report.user_id >= 0
+    both = present[:, :, None] & present[:, None, :]
+    assert np.all(report.gain[~both] == 0)
+    assert np.all(report.gain[both] > 0)
+    for network in range(3):
+        observation = report.observation(network)
+        rows = np.flatnonzero(present[network])
+        np.testing.assert_array_equal(observation.gain, report.gain[network][np.ix_(rows, rows)])
+
+
+def test_a_file_that_a_later_episode_needs_is_missed_at_once(tmp_path: Path) -> None:
+    channel = {"fading": "replay", "replay_path": str(tmp_path / "absent.npy")}
+    episodes = [
+        {"name": "a", "duration_s": 1.0},
+        {"name": "b", "duration_s": 1.0, "channel": channel},
+    ]
+    scenario = parse({"name": "two", "episodes": episodes})
+    with pytest.raises(InputError, match=r"absent\.npy"):
+        Emulator(scenario)
+
+
+def test_an_episode_that_begins_at_zero_is_there_from_the_start() -> None:
+    grid = {"kind": "grid", "rows": 3}
+    cells = {"kind": "hexagons", "cells": 7}
+    loss = {"path_loss": {"kind": "power-law"}}
+    episodes = [{"name": "a", "duration_s": 1.0, "layout": cells}]
+    table = {"name": "n", "layout": grid, "channel": loss, "episodes": episodes}
+    emulator = Emulator(parse(table), slots=2, record=True)
+    assert len(emulator.network.medium.places[0].station) == 7
+    before = emulator.network.medium.motion.position.copy()
+    live(emulator, full_power)
+    np.testing.assert_array_equal(emulator.network.medium.motion.position, before)
+    events = emulator.journal.traces[0].table("events")
+    assert list(events["kind"]).count("episode") == 1
+
+
 @pytest.mark.parametrize(
     "answer",
     [
+        [0.5j, 0.5],
         [np.nan, 0.5],
         [0.5, np.inf],
         [-0.1, 0.5],

@@ -115,18 +115,23 @@ def test_a_drop_and_the_first_slot_of_a_life_have_the_same_law(name: str) -> Non
         assert one.std() == pytest.approx(other.std(), rel=0.25)
 
 
-def test_replayed_measurements_are_taken_in_turn(tmp_path: Path) -> None:
+def test_a_replayed_measurement_is_taken_once(tmp_path: Path) -> None:
     gains = np.random.default_rng(1).exponential(size=(3, 2, 2))
     np.save(tmp_path / "gains.npy", gains)
     replay = ["channel.fading=replay", f"channel.replay_path={tmp_path / 'gains.npy'}"]
-    drops = draw(load("gaussian-ic", replay), 5, links=2)
-    np.testing.assert_array_equal(drops.gain, gains[[0, 1, 2, 0, 1]])
+    drops = draw(load("gaussian-ic", replay), 2, links=2)
+    np.testing.assert_array_equal(drops.gain, gains[:2])
+    with pytest.raises(
+        InputError, match=r"samples = 4: .* measured 3 slots, and each can be taken"
+    ):
+        draw(load("gaussian-ic", replay), 4, links=2)
     with pytest.raises(InputError, match=r"links = 3: .* has measured 2 links"):
         draw(load("gaussian-ic", replay), 5, links=3)
 
 
 @pytest.mark.parametrize(
-    ("samples", "links", "message"), [(0, 3, "samples = 0"), (3, 0, "links = 0")]
+    ("samples", "links", "message"),
+    [(0, 3, "samples = 0"), (3, 0, "links = 0"), (3, 1001, "links = 1001: must be between 1")],
 )
 def test_nothing_to_draw_is_refused(samples: int, links: int, message: str) -> None:
     with pytest.raises(InputError, match=message):

@@ -148,7 +148,6 @@ LAYOUTS: list[dict[str, Any]] = [
     {"kind": "poisson", "density_per_km2": 20.0, "side_m": 500.0},
     {"kind": "grid", "rows": 2, "antennas": "per-user"},
 ]
-MOVES = ["still", "waypoint", "direction"]
 LOSSES = ["power-law", "bounded", "log-distance", "macro", "umi", "uma", "p1411"]
 
 
@@ -157,6 +156,11 @@ def scenarios(draw: st.DrawFn) -> Scenario:
     """Small scenarios of every kind, in which something happens in every few slots."""
     layout = draw(st.sampled_from(LAYOUTS))
     linked = layout["kind"] == "links"
+    moves = ["still", "waypoint", "direction"]
+    if linked or layout.get("receiver") == "anywhere":
+        moves = ["still"]
+    elif layout.get("wrap_around"):
+        moves = ["still", "direction"]
     loss = "unit" if linked else draw(st.sampled_from(LOSSES))
     channel: dict[str, Any] = {
         "path_loss": {"kind": loss},
@@ -178,7 +182,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         "layout": layout,
         "channel": channel,
         "mobility": {
-            "kind": "still" if linked else draw(st.sampled_from(MOVES)),
+            "kind": draw(st.sampled_from(moves)),
             "groups": [{"speed_min_mps": 0.0, "speed_max_mps": 30.0}],
             "update_s": 2e-3,
             "redrop_s": draw(st.sampled_from([None, 5e-3])),

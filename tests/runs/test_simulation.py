@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from slotwise.controllers import Controller
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.scenario import InputError, load
+from slotwise.runs.life import Life
 from slotwise.runs.simulation import simulate
 
 Array = NDArray[np.float64]
@@ -125,6 +126,51 @@ def test_a_measured_life_is_replayed_exactly() -> None:
     for name, columns in lived.tables.items():
         for column, values in columns.items():
             np.testing.assert_array_equal(again.tables[name][column], values)
+
+
+class Stubborn(Scripted):
+    """Hangs at its second decision, swallows even the end of it, and answers."""
+
+    def decide(self, observation: Observation) -> Array:
+        self.decided += 1
+        with suppress(BaseException):
+            while self.decided == 2:
+                time.sleep(10)
+        return observation.p_max
+
+
+def test_a_controller_that_swallows_its_end_was_abandoned_all_the_same() -> None:
+    scenario = load("gaussian-ic", [*MEASURED, "timing.abandon_s=0.2"])
+    life = simulate(scenario, Stubborn({}), slots=15)
+    assert [fault for fault in life.tables["decisions"]["fault"] if fault] == [
+        "abandoned after 0.2 s"
+    ]
+
+
+def test_a_life_with_an_abandoned_decision_is_replayed_without_asking_for_it() -> None:
+    scenario = load("gaussian-ic", [*MEASURED, "timing.abandon_s=0.2"])
+    lived = simulate(scenario, Hanging({}), slots=15)
+    began = time.perf_counter()
+    again = simulate(scenario, Scripted({}), slots=15, replay=_named(lived, "scripted"))
+    assert time.perf_counter() - began < 5  # asked, it would hang for ever
+    assert {**again.summary, "seconds": 0} == {**lived.summary, "seconds": 0}
+
+
+def _named(life: Life, controller: str) -> Life:
+    return Life({**life.info, "controller": controller}, life.summary, life.tables)
+
+
+def test_a_replay_longer_than_what_was_recorded_is_refused() -> None:
+    lived = simulate(load("gaussian-ic"), "max", slots=3)
+    with pytest.raises(InputError, match=r"has 3 slots; slots = 4 must not be more"):
+        simulate(load("gaussian-ic"), "max", slots=4, replay=lived)
+    shorter = simulate(load("gaussian-ic"), "max", slots=2, replay=lived)
+    assert shorter.summary["decisions"] == 2
+
+
+def test_a_controller_cannot_end_the_run() -> None:
+    life = simulate(load("gaussian-ic"), Scripted({1: SystemExit(3)}), slots=3)
+    assert life.summary["faults"] == 1
 
 
 @pytest.mark.parametrize(

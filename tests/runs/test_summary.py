@@ -35,9 +35,9 @@ def test_a_summary_by_hand() -> None:
     trace.add("users", 2, 0.5, 0.5, 0.0, 0.0, 0, 0.0, True)  # came and went at one instant
     for slot, elapsed_s in enumerate([0.1, 0.2, 0.3]):
         trace.add("decisions", slot, 0.0, elapsed_s, 0.0, 2, False, "")
-    summary = summarise(trace, Tally(joins=3, leaves=2), bandwidth_hz=10.0)
+    summary = summarise(trace, Tally(joins=3, leaves=2), bandwidth_hz=10.0, slot_s=0.5)
     assert summary["mean_sum_rate"] == pytest.approx(2.0)
-    assert summary["mean_users"] == pytest.approx(1.5)
+    assert summary["mean_users"] == pytest.approx(1.5)  # one stayed a second, one half of it
     assert summary["jain_fairness"] == pytest.approx(16 / 20)
     assert summary["user_rate_p50"] == pytest.approx(2.0)
     assert summary["user_rate_p5"] == pytest.approx(1.1)
@@ -50,7 +50,7 @@ def test_a_summary_by_hand() -> None:
 def test_nobody_and_nothing_is_nan_and_not_an_error() -> None:
     trace = Trace()
     trace.add("slots", 0, 0.0, 0.0, 0, 0.0, 0.0)
-    summary = summarise(trace, Tally(), bandwidth_hz=1.0)
+    summary = summarise(trace, Tally(), bandwidth_hz=1.0, slot_s=1.0)
     assert summary["mean_sum_rate"] == 0.0
     for name in ("user_rate_p5", "jain_fairness", "latency_p50_s"):
         assert math.isnan(summary[name])

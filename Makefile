@@ -17,7 +17,7 @@ help: ## list these targets
 # Ten seconds of each of four hours: decisions are timed one by one, so all 60 take six times as long.
 demo: $(INSTALLED) ## compare controllers on the streets of Auckland; the report is in out/demo
 	$(BIN)/slotwise compare auckland -c wmmse -c wmmse:max_iterations=50 -c greedy -c max \
-	  --set population.profile.sample_s=10 --seeds 3 --out out/demo
+	  --set population.profile.sample_s=8 --seeds 4 --out out/demo
 
 # One thread of linear algebra each: JOBS tests at a time fill the cores, and matrices are small.
 test: $(INSTALLED) ## all tests but the wheel's

@@ -48,15 +48,20 @@ class Drops:
     sinr_cap: float | None
 
 
-def draw(scenario: Scenario, samples: int, seed: int = 0, links: int | None = None) -> Drops:
+_DEFAULT_SAMPLES = 10_000
+
+
+def draw(
+    scenario: Scenario, samples: int | None = None, seed: int = 0, links: int | None = None
+) -> Drops:
     """Draw frozen networks of a scenario.
 
     Parameters
     ----------
     scenario : Scenario
         Its layout, channel and radio; episodes, population and time play no part.
-    samples : int
-        How many.
+    samples : int, optional
+        How many; left out: 10,000, or every slot of a replayed measurement.
     seed : int
         Fixes the draws. Replayed measurements are not drawn: the first ones are taken.
     links : int, optional
@@ -69,7 +74,7 @@ def draw(scenario: Scenario, samples: int, seed: int = 0, links: int | None = No
         samples than were measured, or a file is unusable.
     """
     users = scenario.population.initial_users if links is None else links
-    if samples < 1:
+    if samples is not None and samples < 1:
         raise InputError(f"samples = {samples}: must be at least 1")
     if not 1 <= users <= 1000:
         raise InputError(f"links = {users}: must be between 1 and 1000")
@@ -83,10 +88,11 @@ def draw(scenario: Scenario, samples: int, seed: int = 0, links: int | None = No
     )
 
 
-def _gains(scenario: Scenario, samples: int, users: int, rng: np.random.Generator) -> Array:
+def _gains(scenario: Scenario, wanted: int | None, users: int, rng: np.random.Generator) -> Array:
     plan, channel = scenario.layout, scenario.channel
     if channel.fading == "replay":
-        return _replayed(scenario, samples, users)
+        return _replayed(scenario, wanted, users)
+    samples = _DEFAULT_SAMPLES if wanted is None else wanted
     if plan.kind == "links":
         ones = np.ones((samples, users, users))
         sight, shadow = rng.random(ones.shape), rng.standard_normal(ones.shape)
@@ -115,14 +121,14 @@ def _gains(scenario: Scenario, samples: int, users: int, rng: np.random.Generato
     return user_gains(coupling, None if own_antenna else serving, plan.direction == "downlink")
 
 
-def _replayed(scenario: Scenario, samples: int, users: int) -> Array:
+def _replayed(scenario: Scenario, samples: int | None, users: int) -> Array:
     channel = scenario.channel
     measured = read_gains(Path(str(channel.replay_path)), channel.replay_transmit_dbm)
     if measured.shape[-1] < users:
         raise InputError(
             f"links = {users}: {channel.replay_path} has measured {measured.shape[-1]} links"
         )
-    if samples > len(measured):
+    if samples is not None and samples > len(measured):
         raise InputError(
             f"samples = {samples}: {channel.replay_path} has measured {len(measured)} slots, and "
             "each can be taken once"

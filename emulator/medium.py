@@ -42,6 +42,7 @@ __all__ = ["Medium", "user_gains"]
 
 Array = NDArray[np.float64]
 _LIGHT_M_PER_S = 299_792_458.0
+_ENDLESS = np.array([-np.inf, -np.inf, np.inf, np.inf])
 
 
 def user_gains(coupling: Array, serving: NDArray[np.int64] | None, downlink: bool) -> Array:
@@ -132,8 +133,8 @@ class Medium:
         if layout.kind == "pairs":
             np.fill_diagonal(self._beam, from_db(layout.direct_gain_db))
         self._wrapped = len(self.places[0].tiles) > 1
-        area = np.array([-np.inf, -np.inf, np.inf, np.inf]) if self._wrapped else None
-        self.motion = Motion(mobility, self.places[0].area if area is None else area, count, rows)
+        area = _ENDLESS if self._wrapped else self.places[0].area
+        self.motion = Motion(mobility, area, count, rows)
         self._moved_s = np.zeros((count, rows))  # up to when each user has moved
         self.present = np.zeros((count, rows), bool)
         self.home = np.zeros((count, rows), np.int64)
@@ -256,8 +257,8 @@ class Medium:
         moved = self.motion.advance(np.maximum(now_s - self._moved_s, 0.0))
         self._moved_s[:] = now_s
         if self._wrapped:
-            inside = fold(self.station, self.motion.position, self.places[0].tiles)
-            self.motion.position[:] = inside
+            tiles = self.places[0].tiles
+            self.motion.position[:] = fold(self.station, self.motion.position, tiles)
         if before is not None:
             self.station += self.motion.position - before
         path = moved[:, None, :] + (moved[:, :, None] if self._paired else 0.0)
@@ -266,8 +267,7 @@ class Medium:
             self._shadow[b] = move_shadow(
                 self._shadow[b], path[b], self.channel.shadowing_distance_m, innovation
             )
-        everyone = (slice(None), slice(None), slice(None))
-        self._site_mean[:] = self._mean_gains(everyone)
+        self._site_mean[:] = self._mean_gains((EVERY, EVERY, EVERY))
         changed = self._hand_over()
         for b in range(len(self._networks)):
             self._refresh_coupling(b)
@@ -314,10 +314,10 @@ class Medium:
 
     def _refresh_mean(self, network: int, row: int) -> None:
         """Mean gains of one user's column and, for a pair, of its receiver's row."""
-        column = (network, slice(None), slice(row, row + 1))
+        column = (network, EVERY, slice(row, row + 1))
         self._site_mean[column] = self._mean_gains(column)
         if self._paired:
-            receiver = (network, slice(row, row + 1), slice(None))
+            receiver = (network, slice(row, row + 1), EVERY)
             self._site_mean[receiver] = self._mean_gains(receiver)
 
     def _serve(self, network: int, row: int) -> None:

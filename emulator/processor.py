@@ -185,11 +185,10 @@ class Processor:
 
     def _overdue(self, report: Report) -> None:
         """A deadline has come: the fallback answers unless a decision as fresh is in force."""
-        coming = self._computing
-        due_now = coming is not None and coming.due_s <= self._now() + self._instant_s
-        if due_now and coming is not None and coming.report.slot >= report.slot:
-            return
-        if self._decided_slot < report.slot:
+        newest, coming = self._decided_slot, self._computing
+        if coming is not None and coming.due_s <= self._now() + self._instant_s:
+            newest = max(newest, coming.report.slot)  # comes into force at this very instant
+        if newest < report.slot:
             self._fall_back(report)
             self._put_in_force(self._fallback(report), report)
 

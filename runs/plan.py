@@ -7,8 +7,6 @@ along, is held to it: the same plan goes on, a larger one grows, any other is re
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +18,7 @@ from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.runs.cells import Cell
 from slotwise.runs.directory import is_run, read_json, slug
 from slotwise.runs.place import check_writable
-from slotwise.runs.simulation import versions
+from slotwise.runs.simulation import command_line, versions
 
 __all__ = ["Plan", "Table", "check_place"]
 
@@ -79,14 +77,14 @@ class Plan:
             "slots": self.slots,
             "versions": versions(),
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": _command_line(),
+            "command": command_line(),
             "attribution": list(self.scenario.attribution),
             "complete": False,
         }
 
     def cells(self, folder: Path) -> Table:
         """The cells of the plan in a folder, lived or not."""
-        command = _command_line()
+        command = command_line()
         return {
             spec: [
                 Cell(
@@ -107,12 +105,6 @@ class Plan:
         timing = self.scenario.timing.model_copy(update={"mode": "ideal"})
         scenario = self.scenario.model_copy(update={"timing": timing})
         return type(self)(scenario, self.controllers, self.seeds, self.slots)
-
-
-def _command_line() -> str:
-    """The command as it was typed; empty where Python code asked."""
-    program = Path(sys.argv[0]).name
-    return shlex.join([program, *sys.argv[1:]]) if program.startswith("slotwise") else ""
 
 
 def _check_controllers(controllers: Sequence[str]) -> tuple[str, ...]:

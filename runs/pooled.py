@@ -19,6 +19,7 @@ from slotwise.emulator.scenario import InputError
 from slotwise.runs.cells import Cell
 from slotwise.runs.directory import read_json
 from slotwise.runs.intervals import mean_of_ratios
+from slotwise.runs.simulation import ABANDONED
 
 __all__ = ["Comparison", "NetworkCounts", "Row", "pool", "was_abandoned"]
 
@@ -172,7 +173,7 @@ def _latencies(directories: Sequence[Path]) -> tuple[float | None, float | None]
 def was_abandoned(cell: Cell) -> bool:
     """Whether a decision of a finished cell had to be ended from outside."""
     faults = _decisions(cell.directory, "fault")
-    return any(str(fault).startswith("abandoned") for fault in np.unique(faults))
+    return any(str(fault).startswith(ABANDONED) for fault in np.unique(faults))
 
 
 def _decisions(directory: Path, column: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -24,9 +25,10 @@ from slotwise.runs.life import Life
 from slotwise.runs.summary import summarise
 from slotwise.runs.watchdog import Abandoned, time_limit
 
-__all__ = ["simulate", "versions"]
+__all__ = ["ABANDONED", "command_line", "simulate", "versions"]
 
-_ABANDONED = "abandoned"
+ABANDONED = "abandoned"
+"""How the fault of a decision begins that had to be ended from outside."""
 
 
 def simulate(
@@ -93,6 +95,12 @@ def versions() -> dict[str, str]:
     return found | {"python": platform.python_version(), "machine": platform.machine()}
 
 
+def command_line() -> str:
+    """The command as it was typed; empty where Python code asked."""
+    program = Path(sys.argv[0]).name
+    return shlex.join([program, *sys.argv[1:]]) if program.startswith("slotwise") else ""
+
+
 def _live(
     emulator: Emulator,
     seat: Controller,
@@ -114,7 +122,7 @@ def _live(
             started = time.perf_counter()
             charged_s, cause = (None, "") if recorded is None else next(recorded)
             power: Any = None
-            if not cause.startswith(_ABANDONED):  # asked again, it might not end again
+            if not cause.startswith(ABANDONED):  # asked again, it might not end again
                 power, cause = _decide(seat, observation, limited, timing.abandon_s)
             elapsed_s = time.perf_counter() - started if charged_s is None else charged_s
             if cause:
@@ -134,7 +142,7 @@ def _decide(
         with limited():
             return seat.decide(observation), ""
     except Abandoned:
-        return None, f"{_ABANDONED} after {limit_s:g} s"
+        return None, f"{ABANDONED} after {limit_s:g} s"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
         return None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
@@ -149,7 +157,7 @@ def _info(
         "seed": seed,
         "slots": slots,
         "versions": versions(),
-        "command": " ".join(sys.argv) if sys.argv[0].endswith("slotwise") else "",
+        "command": command_line(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "attribution": list(scenario.attribution),
         "stations": [
@@ -175,7 +183,14 @@ def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[tu
             f"replay: the recorded run has {replay.info['slots']} slots; slots = {info['slots']} "
             "must not be more"
         )
+    return _times_and_faults(replay)
+
+
+def _times_and_faults(replay: Life) -> Iterator[tuple[float, str]]:
     decisions = replay.tables["decisions"]
     times: Iterable[Any] = decisions["elapsed_s"]
     faults: Iterable[Any] = decisions["fault"]
-    return ((float(elapsed_s), str(fault)) for elapsed_s, fault in zip(times, faults, strict=True))
+    yield from ((float(time_s), str(fault)) for time_s, fault in zip(times, faults, strict=True))
+    raise InputError(
+        "replay: the recorded run has fewer decisions; its controller decided otherwise"
+    )

@@ -39,6 +39,15 @@ Gains = Annotated[
         show_default=False,
     ),
 ]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Draws; left out: 10000, or all slots of a replay.",
+        show_default=False,
+    ),
+]
 NoisePower = Annotated[
     float | None,
     typer.Option("--noise-power", help="With --gains: noise power in W (1).", show_default=False),
@@ -104,10 +113,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
             "--links", min=1, help="Users of a draw; left out: the scenario's.", show_default=False
         ),
     ] = None,
-    samples: Annotated[
-        int | None,
-        typer.Option("--samples", min=1, help="Draws; left out: 10000.", show_default=False),
-    ] = None,
+    samples: Samples = None,
     controllers: Controllers,
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
     gains: Gains = None,
@@ -135,7 +141,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
                 _refuse("not with --scenario", {"--gains": gains})
                 measured = {"--noise-power": noise_power, "--p-max": p_max}
                 _refuse("with --gains only", {**measured, "--transmit-dbm": transmit_dbm})
-                draws: Drops | Frozen = _drawn(scenario, overrides, samples or 10_000, seed, links)
+                draws: Drops | Frozen = _drawn(scenario, overrides, samples, seed, links)
             else:
                 drawn = {"--links": links, "--samples": samples, "--set": overrides or None}
                 _refuse("with --scenario only", drawn)
@@ -166,7 +172,7 @@ def _refuse(where: str, given: Mapping[str, object]) -> None:
 
 
 def _drawn(
-    scenario: str, overrides: list[str], samples: int, seed: int, links: int | None
+    scenario: str, overrides: list[str], samples: int | None, seed: int, links: int | None
 ) -> Drops:
     from slotwise.emulator.drops import draw
     from slotwise.emulator.scenario import load

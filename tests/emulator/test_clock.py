@@ -1,4 +1,4 @@
-"""The clock: small histories by hand, and what must hold in any life."""
+"""The clock: small histories by hand, and what a scenario's instants do to them."""
 
 from __future__ import annotations
 
@@ -16,33 +16,14 @@ from slotwise.emulator.scenario import InputError, Scenario, load, parse
 
 Array = NDArray[np.float64]
 Decide = Callable[[Observation], Any]
+Replayed = Callable[..., Scenario]
 
 NOISE_W = 1.0
 
 
-def replayed(
-    folder: Path, gains: Array, visits: Sequence[dict[str, float]], **sections: Any
-) -> Scenario:
-    """A scenario of one-second slots whose gains and visits are given."""
-    path = folder / "gains.npy"
-    np.save(path, gains)
-    table = {
-        "name": "by hand",
-        "channel": {"fading": "replay", "replay_path": str(path)},
-        "population": {
-            "initial_users": 0,
-            "max_users": gains.shape[-1],
-            "trace": list(visits),
-        },
-        "radio": {"bandwidth_hz": 1.0, "p_max_dbm": 30.0, "noise_dbm": 30.0},
-        "timing": {"slot_s": 1.0},
-    }
-    return parse(table | sections)
-
-
-def live(emulator: Emulator, decide: Decide, elapsed_s: float = 0.0) -> None:
+def live(emulator: Emulator, decide: Decide) -> None:
     while (report := emulator.advance()) is not None:
-        emulator.grant(decide(report.observation()), elapsed_s)
+        emulator.grant(decide(report.observation()))
 
 
 def full_power(observation: Observation) -> Array:
@@ -58,10 +39,10 @@ def rates_by_hand(gain: Array, power: Sequence[float]) -> list[float]:
     return rates
 
 
-def test_three_users_one_join_one_leave_and_one_late_decision(tmp_path: Path) -> None:
+def test_three_users_one_join_one_leave_and_one_late_decision(replayed: Replayed) -> None:
     gains = np.random.default_rng(5).exponential(size=(4, 3, 3))
     visits = [{"join_s": 0.0}, {"join_s": 0.0, "leave_s": 2.5}, {"join_s": 1.25}]
-    scenario = replayed(tmp_path, gains, visits, timing={"slot_s": 1.0, "mode": "measured"})
+    scenario = replayed(gains, visits, timing={"slot_s": 1.0, "mode": "measured"})
     emulator = Emulator(scenario, slots=4, record=True)
 
     # What the controller answers, and how long each answer takes. The second takes 1.6 slots,
@@ -105,99 +86,6 @@ def test_three_users_one_join_one_leave_and_one_late_decision(tmp_path: Path) ->
     assert (tally.joins, tally.leaves, tally.blocked) == (3, 1, 0)
 
 
-def test_a_report_overtaken_while_the_processor_is_busy_is_a_missed_deadline(
-    tmp_path: Path,
-) -> None:
-    scenario = replayed(
-        tmp_path, np.ones((1, 1, 1)), [{"join_s": 0.0}], timing={"slot_s": 1.0, "mode": "measured"}
-    )
-    emulator = Emulator(scenario, slots=6, record=True)
-    slots = []
-    while (report := emulator.advance()) is not None:
-        slots.append(report.slot)
-        emulator.grant([1.0], elapsed_s=2.5)
-    # Reports come at 0, 1, ... 5. The processor takes those of 0 (until 2.5), 2 (until 5.0, the
-    # instant at which 5 arrives) and 5 (beyond the end).
-    assert slots == [0, 2, 5]
-    # Overtaken: 1, 3 and 4. In force too late: 0 and 2. At the end 5 is just at its deadline.
-    assert emulator.journal.tally.missed_deadlines == 5
-    assert emulator.journal.tally.reports == 6
-
-
-@pytest.mark.parametrize(("fallback", "power"), [("hold", 0.0), ("max", 1.0), ("silent", 0.0)])
-def test_fallback_answers_from_the_deadline_until_the_late_decision(
-    tmp_path: Path, fallback: str, power: float
-) -> None:
-    timing = {"slot_s": 1.0, "mode": "measured", "deadline_s": 0.5, "fallback": fallback}
-    scenario = replayed(tmp_path, np.ones((1, 1, 1)), [{"join_s": 0.0}], timing=timing)
-    emulator = Emulator(scenario, slots=1)
-    emulator.advance()
-    emulator.grant([0.25], elapsed_s=0.75)
-    assert emulator.advance() is None
-    expected = 0.25 * np.log2(1 + power) + 0.25 * np.log2(1.25)
-    assert emulator.network.carried[0] == pytest.approx(expected, rel=1e-12)
-    assert emulator.journal.tally.missed_deadlines == 1
-    assert emulator.journal.tally.fallbacks == 1
-
-
-def test_an_overtaken_report_does_not_silence_a_fresher_decision(tmp_path: Path) -> None:
-    timing = {
-        "slot_s": 1.0,
-        "mode": "fixed",
-        "latency_s": 2.2,
-        "deadline_s": 4.0,
-        "fallback": "silent",
-    }
-    visits = [{"join_s": 0.0}]
-    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=12)
-    live(emulator, full_power)
-    # Reports are decided from 0, 2.2, 4.4 ... on, each in force 2.2 later and thus in time. The
-    # overtaken ones are missed; what is in force when their deadline comes is fresher.
-    assert emulator.network.carried[0] == pytest.approx(12 - 2.2)
-    assert emulator.journal.tally.fallbacks == 0
-
-
-@pytest.mark.parametrize("fallback", ["hold", "max", "silent"])
-def test_a_decision_in_force_just_at_its_deadline_is_in_time(tmp_path: Path, fallback: str) -> None:
-    timing = {"slot_s": 1e-3, "mode": "fixed", "latency_s": 1e-3, "fallback": fallback}
-    visits = [{"join_s": 0.0}]
-    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=50)
-    live(emulator, full_power)
-    tally = emulator.journal.tally
-    assert (tally.missed_deadlines, tally.fallbacks) == (0, 0)
-    assert emulator.network.carried[0] == pytest.approx(0.049)
-
-
-def test_one_report_falls_back_once_however_many_reasons_there_are(tmp_path: Path) -> None:
-    timing = {"slot_s": 1.0, "mode": "fixed", "latency_s": 1.5}
-    visits = [{"join_s": 0.0}]
-    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=1)
-    emulator.advance()
-    emulator.fail("no idea")
-    assert emulator.advance() is None
-    emulator = Emulator(replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing), slots=2)
-    emulator.advance()
-    emulator.fail("no idea")
-    emulator.advance()
-    tally = emulator.journal.tally
-    assert (tally.faults, tally.missed_deadlines, tally.fallbacks) == (1, 1, 1)
-
-
-def test_a_report_has_no_gains_to_or_from_the_absent() -> None:
-    changes = ["population.max_users=12", "population.initial_users=6", "timing.slot_s=1e-3"]
-    emulator = Emulator(load("nasir-guo", changes), seed=1, networks=3, slots=1)
-    report = emulator.advance()
-    assert report is not None
-    present = report.user_id >= 0
-    both = present[:, :, None] & present[:, None, :]
-    assert np.all(report.gain[~both] == 0)
-    assert np.all(report.gain[both] > 0)
-    for network in range(3):
-        observation = report.observation(network)
-        rows = np.flatnonzero(present[network])
-        np.testing.assert_array_equal(observation.gain, report.gain[network][np.ix_(rows, rows)])
-
-
 def test_a_file_that_a_later_episode_needs_is_missed_at_once(tmp_path: Path) -> None:
     channel = {"fading": "replay", "replay_path": str(tmp_path / "absent.npy")}
     episodes = [
@@ -224,76 +112,10 @@ def test_an_episode_that_begins_at_zero_is_there_from_the_start() -> None:
     assert list(events["kind"]).count("episode") == 1
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        [0.5j, 0.5],
-        [np.nan, 0.5],
-        [0.5, np.inf],
-        [-0.1, 0.5],
-        [0.5, 1.1],
-        [0.5],
-        [0.5, 0.5, 0.5],
-        [[0.5, 0.5, 0.5]],
-        "loud",
-        None,
-        [0.5, "loud"],
-    ],
-)
-@pytest.mark.parametrize(
-    ("fallback", "expected"), [("hold", [0.5, 0.25]), ("max", [1.0, 1.0]), ("silent", [0.0, 0.0])]
-)
-def test_a_faulty_answer_is_counted_and_the_fallback_answers(
-    tmp_path: Path, answer: Any, fallback: str, expected: list[float]
-) -> None:
-    timing = {"slot_s": 1.0, "fallback": fallback}
-    visits = [{"join_s": 0.0}, {"join_s": 0.0}]
-    scenario = replayed(tmp_path, np.ones((1, 2, 2)), visits, timing=timing)
-    emulator = Emulator(scenario, slots=3, record=True)
-    emulator.advance()
-    emulator.grant([0.5, 0.25])
-    emulator.advance()
-    emulator.grant(answer)
-    assert emulator.network.power[0].tolist() == expected
-    assert emulator.journal.tally.faults == 1
-    assert emulator.journal.tally.fallbacks == 1
-    emulator.advance()
-    emulator.grant([0.125, 0.5])
-    assert emulator.network.power[0].tolist() == [0.125, 0.5]
-    decisions = emulator.journal.traces[0].table("decisions")
-    assert [bool(fault) for fault in decisions["fault"]] == [False, True, False]
-
-
-def test_a_fault_in_one_network_leaves_its_neighbours_alone() -> None:
-    emulator = Emulator(load("gaussian-ic"), networks=3, slots=1)
-    report = emulator.advance()
-    assert report is not None
-    power = np.full(report.user_id.shape, 0.5)
-    power[1, 4] = np.nan
-    emulator.grant(power)
-    assert np.all(emulator.network.power[[0, 2]] == 0.5)
-    assert np.all(emulator.network.power[1] == 0.0)
-    assert emulator.journal.tally.faults == 1
-
-
-def test_a_failure_holds_the_last_powers_and_names_its_cause(tmp_path: Path) -> None:
-    scenario = replayed(tmp_path, np.ones((1, 1, 1)), [{"join_s": 0.0}])
-    emulator = Emulator(scenario, slots=2, record=True)
-    emulator.advance()
-    emulator.grant([0.5])
-    emulator.advance()
-    emulator.fail("ZeroDivisionError: division by zero")
-    assert emulator.advance() is None
-    assert emulator.network.carried[0] == pytest.approx(2 * np.log2(1.5))
-    events = emulator.journal.traces[0].table("events")
-    faults = [c for k, c in zip(events["kind"], events["cause"], strict=True) if k == "fault"]
-    assert faults == ["ZeroDivisionError: division by zero"]
-
-
-def test_reports_arrive_late_and_seldom_as_the_scenario_says(tmp_path: Path) -> None:
+def test_reports_arrive_late_and_seldom_as_the_scenario_says(replayed: Replayed) -> None:
     gains = np.arange(1.0, 9.0).reshape(8, 1, 1)
     csi = {"delay_s": 1.5, "period_s": 3.0}
-    scenario = replayed(tmp_path, gains, [{"join_s": 0.0}], csi=csi)
+    scenario = replayed(gains, [{"join_s": 0.0}], csi=csi)
     emulator = Emulator(scenario, slots=8)
     seen = []
     while (report := emulator.advance()) is not None:
@@ -304,9 +126,9 @@ def test_reports_arrive_late_and_seldom_as_the_scenario_says(tmp_path: Path) -> 
     assert seen == [(1.5, 0.0, 1.0), (4.5, 3.0, 4.0), (7.5, 6.0, 7.0)]
 
 
-def test_estimation_error_is_relative_to_the_mean_of_what_is_replayed(tmp_path: Path) -> None:
+def test_estimation_error_is_relative_to_the_mean_of_what_is_replayed(replayed: Replayed) -> None:
     gains = np.full((400, 1, 1), 1e-9)
-    scenario = replayed(tmp_path, gains, [{"join_s": 0.0}], csi={"error_nmse_db": -10.0})
+    scenario = replayed(gains, [{"join_s": 0.0}], csi={"error_nmse_db": -10.0})
     emulator = Emulator(scenario, slots=400)
     seen = []
     while (report := emulator.advance()) is not None:
@@ -316,30 +138,9 @@ def test_estimation_error_is_relative_to_the_mean_of_what_is_replayed(tmp_path: 
     assert np.mean(seen) / 1e-9 == pytest.approx(1.1, abs=4 * np.sqrt(0.21 / 400))
 
 
-def test_a_user_that_left_before_the_report_was_read_is_not_in_the_observation(
-    tmp_path: Path,
-) -> None:
-    visits = [{"join_s": 0.0}, {"join_s": 0.0, "leave_s": 0.25}]
-    scenario = replayed(tmp_path, np.ones((1, 2, 2)), visits, csi={"delay_s": 0.5})
-    report = Emulator(scenario, slots=1).advance()
-    assert report is not None
-    assert report.observation().user_id.tolist() == [0]
-
-
-def test_a_row_reused_during_a_decision_does_not_inherit_its_power(tmp_path: Path) -> None:
-    # User 0 leaves and user 1 takes its row while the decision for user 0 is computed.
-    visits = [{"join_s": 0.0, "leave_s": 0.25}, {"join_s": 0.375}]
-    timing = {"slot_s": 1.0, "mode": "fixed", "latency_s": 0.5}
-    scenario = replayed(tmp_path, np.ones((1, 1, 1)), visits, timing=timing)
-    emulator = Emulator(scenario, slots=1, record=True)
-    live(emulator, full_power)
-    assert emulator.network.carried[0] == 0.0
-    assert emulator.journal.tally.joins == 2
-
-
-def test_arrivals_beyond_the_cap_are_blocked_and_counted(tmp_path: Path) -> None:
+def test_arrivals_beyond_the_cap_are_blocked_and_counted(replayed: Replayed) -> None:
     visits = [{"join_s": 0.0, "leave_s": 1.5}, {"join_s": 0.5}, {"join_s": 1.75}]
-    scenario = replayed(tmp_path, np.ones((1, 1, 1)), visits)
+    scenario = replayed(np.ones((1, 1, 1)), visits)
     emulator = Emulator(scenario, slots=3, record=True)
     live(emulator, full_power)
     tally = emulator.journal.tally
@@ -348,21 +149,7 @@ def test_arrivals_beyond_the_cap_are_blocked_and_counted(tmp_path: Path) -> None
     assert np.asarray(users["user_id"]).tolist() == [0, 2]  # the blocked one used up id 1
 
 
-def test_an_empty_network_asks_and_is_skipped(tmp_path: Path) -> None:
-    scenario = replayed(tmp_path, np.ones((1, 1, 1)), [{"join_s": 1.5}])
-    emulator = Emulator(scenario, slots=3)
-    users = []
-    while (report := emulator.advance()) is not None:
-        users.append(int(report.users[0]))
-        if users[-1]:
-            emulator.grant([1.0])
-        else:
-            emulator.skip()
-    assert users == [0, 0, 1]
-    assert emulator.journal.tally.decisions == 1
-
-
-def test_energy_is_the_integral_of_what_amplifiers_and_circuits_draw(tmp_path: Path) -> None:
+def test_energy_is_the_integral_of_what_amplifiers_and_circuits_draw(replayed: Replayed) -> None:
     radio = {
         "bandwidth_hz": 1.0,
         "p_max_dbm": 30.0,
@@ -371,7 +158,7 @@ def test_energy_is_the_integral_of_what_amplifiers_and_circuits_draw(tmp_path: P
         "circuit_power_w": 0.5,
     }
     visits = [{"join_s": 0.0}, {"join_s": 0.0, "leave_s": 1.25}]
-    scenario = replayed(tmp_path, np.ones((1, 2, 2)), visits, radio=radio)
+    scenario = replayed(np.ones((1, 2, 2)), visits, radio=radio)
     emulator = Emulator(scenario, slots=2)
     live(emulator, lambda observation: 0.25 * observation.p_max)
     # User 0 for 2 s and user 1 for 1.25 s, each 4 x 0.25 W + 0.5 W.
@@ -402,15 +189,6 @@ def test_episodes_change_the_channel_and_keep_the_users() -> None:
     assert np.mean(means[:500]) == pytest.approx(1.0, abs=4 / np.sqrt(50_000))
     assert np.mean(means[500:1000]) == pytest.approx(1.0, abs=4 / np.sqrt(50_000))
     assert np.mean(means[1500:]) < 0.2 * np.mean(means[1000:1500]) < 0.1
-
-
-def test_advancing_without_an_answer_or_answering_without_a_report_is_an_error() -> None:
-    emulator = Emulator(load("gaussian-ic"), slots=2)
-    with pytest.raises(RuntimeError, match="no report waits"):
-        emulator.grant([1.0])
-    emulator.advance()
-    with pytest.raises(RuntimeError, match="waits for its decision"):
-        emulator.advance()
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,7 @@ def test_a_replayed_measurement_is_taken_once(tmp_path: Path) -> None:
     replay = ["channel.fading=replay", f"channel.replay_path={tmp_path / 'gains.npy'}"]
     drops = draw(load("gaussian-ic", replay), 2, links=2)
     np.testing.assert_array_equal(drops.gain, gains[:2])
+    np.testing.assert_array_equal(draw(load("gaussian-ic", replay), links=2).gain, gains)
     with pytest.raises(
         InputError, match=r"samples = 4: .* measured 3 slots, and each can be taken"
     ):

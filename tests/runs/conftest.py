@@ -1,16 +1,19 @@
-"""Made-up run directories for the tests of reports."""
+"""Made-up run directories, a small scenario, and the command line in this process."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from slotwise.emulator.scenario import Scenario, load
+from slotwise.runs import cli
 from slotwise.runs.report import write_report
 from slotwise.runs.report.recording import Recording, read_recording
 
@@ -51,3 +54,21 @@ def page(town: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pair(town: Path) -> Recording:
     """The town's first two controllers, max and wmmse, as lived."""
     return replace(read_recording(town), controllers=("max", "wmmse"), ideal={})
+
+
+@pytest.fixture
+def links() -> Scenario:
+    """Four links that fade, and nobody comes or goes."""
+    return load("gaussian-ic", ["population.initial_users=4"])
+
+
+@pytest.fixture
+def slotwise(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    def call(*arguments: str | Path) -> tuple[int, str, str]:
+        code = cli.status([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call

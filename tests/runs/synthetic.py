@@ -181,15 +181,7 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
         place == 1
     )
 
-    events = [(float(t), "join", u, "") for u, t in enumerate(join)]
-    events += [(float(t), "leave", u, "") for u, t in enumerate(leave) if t < ends[-1]]
-    events += [(t, kind, -1, cause) for t, kind, cause in plan.marks if t < ends[-1]]
-    events += [(float(time[i]), "missed", -1, "") for i in np.flatnonzero(missed)]
-    events += [(float(time[i]), "fault", -1, "power of user 3 is NaN") for i in faulty]
-    events += [(float(time[i]), "fallback", -1, "fault: hold") for i in faulty]
-    events += [(0.5 * ends[-1], "blocked", -1, "")] * plan.changing
-    events.sort()
-
+    events = _events(plan, (join, leave), time[missed], time[faulty])
     users = len(join)
     stay = plan.gains[place] * common.gamma(2.0, 0.35, users)
     spots = np.array([[s[0], s[1]] for s in plan.stations]).reshape(-1, 2)
@@ -213,29 +205,13 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
            elapsed_s=elapsed, latency_s=charged, users=present, missed=missed,
            fault=["NaN" if i in faulty else "" for i in range(plan.slots)])  # fmt: skip
 
-    quantiles = np.quantile(
-        elapsed * (plan.slowdown if plan.mode == "measured" else 1), [0.5, 0.99]
-    )
-    summary = {
-        "mean_sum_rate": float(rate.mean()),
+    summary = _summary(plan, rate, stay, elapsed) | {
         "mean_users": float(present.mean()),
-        "user_rate_p5": float(np.quantile(stay, 0.05)) if users else np.nan,
-        "user_rate_p50": float(np.quantile(stay, 0.5)) if users else np.nan,
-        "jain_fairness": float(stay.sum() ** 2 / (users * (stay**2).sum())) if users else np.nan,
-        "energy_efficiency_bit_per_joule": float(rate.mean()) * 1e6,
-        "latency_p50_s": float(quantiles[0]),
-        "latency_p99_s": float(quantiles[1]),
-        "reports": plan.slots,
         "missed_deadlines": int(missed.sum()),
-        "decisions": plan.slots,
         "faults": len(faulty),
         "fallbacks": len(faulty),
         "joins": users,
         "leaves": int(gone.sum()),
-        "blocked": int(plan.changing),
-        "handovers": 0,
-        "slots": plan.slots,
-        "seconds": 1.0,
     }
     _write_json(directory / "summary.json", summary)
     _write_json(
@@ -251,6 +227,47 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
         },
     )
     return summary
+
+
+def _events(
+    plan: Plan,
+    stays: tuple[Array, Array],
+    missed_s: NDArray[np.floating[Any]],
+    faulty_s: NDArray[np.floating[Any]],
+) -> list[tuple[float, str, int, str]]:
+    """What happened, in order of time."""
+    join, leave = stays
+    end = plan.slots * plan.slot_s
+    events = [(float(t), "join", u, "") for u, t in enumerate(join)]
+    events += [(float(t), "leave", u, "") for u, t in enumerate(leave) if t < end]
+    events += [(t, kind, -1, cause) for t, kind, cause in plan.marks if t < end]
+    events += [(float(t), "missed", -1, "") for t in missed_s]
+    events += [(float(t), "fault", -1, "power of user 3 is NaN") for t in faulty_s]
+    events += [(float(t), "fallback", -1, "fault: hold") for t in faulty_s]
+    events += [(0.5 * end, "blocked", -1, "")] * plan.changing
+    return sorted(events)
+
+
+def _summary(plan: Plan, rate: Array, stay: Array, elapsed: Array) -> dict[str, Any]:
+    """Figures of merit of a cell that do not depend on what went wrong."""
+    users = len(stay)
+    charged = elapsed * (plan.slowdown if plan.mode == "measured" else 1)
+    p50, p99 = np.quantile(charged, [0.5, 0.99])
+    return {
+        "mean_sum_rate": float(rate.mean()),
+        "user_rate_p5": float(np.quantile(stay, 0.05)) if users else np.nan,
+        "user_rate_p50": float(np.quantile(stay, 0.5)) if users else np.nan,
+        "jain_fairness": float(stay.sum() ** 2 / (users * (stay**2).sum())) if users else np.nan,
+        "energy_efficiency_bit_per_joule": float(rate.mean()) * 1e6,
+        "latency_p50_s": float(p50),
+        "latency_p99_s": float(p99),
+        "reports": plan.slots,
+        "decisions": plan.slots,
+        "blocked": int(plan.changing),
+        "handovers": 0,
+        "slots": plan.slots,
+        "seconds": 1.0,
+    }
 
 
 def _stays(plan: Plan, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from slotwise.controllers.heuristics import FullPower
-from slotwise.runs import cli, read_run
+from slotwise.runs import read_run
 
 COMMANDS = (
     ["run"],
@@ -31,18 +31,6 @@ HEAVY = ("numpy", "scipy", "simpy", "pyarrow", "matplotlib", "torch", "joblib")
 SHORT = ["gaussian-ic", "--slots", "20", "--no-report"]
 
 Slotwise = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def slotwise(capsys: pytest.CaptureFixture[str]) -> Slotwise:
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        code = cli.status([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def _process(*arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:

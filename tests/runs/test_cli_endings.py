@@ -14,23 +14,11 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from slotwise.runs import cli, is_run, read_run
+from slotwise.runs import is_run, read_run
 
 SHORT = ["gaussian-ic", "--slots", "20", "--no-report"]
 
 Slotwise = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def slotwise(capsys: pytest.CaptureFixture[str]) -> Slotwise:
-    """Run a command line in this process: exit code, standard output, standard error."""
-
-    def call(*arguments: str | Path) -> tuple[int, str, str]:
-        code = cli.status([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def _refused(answer: tuple[int, str, str]) -> str:

@@ -24,12 +24,6 @@ LIVELY = ["population.arrivals_per_s=200", "population.max_users=12", "timing.sl
 LIVELY += ["population.lifetime.kind=exponential", "population.lifetime.mean_s=0.02"]
 
 
-@pytest.fixture
-def links() -> Scenario:
-    """Four links that fade, and nobody comes or goes."""
-    return load("gaussian-ic", ["population.initial_users=4"])
-
-
 def _short(
     scenario: Scenario, out: Path, controllers: tuple[str, ...] = ("max", "greedy"), **options: Any
 ) -> Comparison:

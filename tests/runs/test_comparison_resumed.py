@@ -22,12 +22,6 @@ from slotwise.runs.pooled import Comparison
 TIMES = ("latency_p50_s", "latency_p99_s")
 
 
-@pytest.fixture
-def links() -> Scenario:
-    """Four links that fade, and nobody comes or goes."""
-    return load("gaussian-ic", ["population.initial_users=4"])
-
-
 def _short(
     scenario: Scenario, out: Path, controllers: tuple[str, ...] = ("max", "greedy"), **options: Any
 ) -> Comparison:

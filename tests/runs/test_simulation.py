@@ -168,6 +168,14 @@ def test_a_replay_longer_than_what_was_recorded_is_refused() -> None:
     assert shorter.summary["decisions"] == 2
 
 
+def test_a_replay_that_runs_out_of_decisions_is_refused() -> None:
+    lived = simulate(load("gaussian-ic"), "max", slots=3)
+    decisions = {name: values[:2] for name, values in lived.tables["decisions"].items()}
+    short = Life(lived.info, lived.summary, {**lived.tables, "decisions": decisions})
+    with pytest.raises(InputError, match="has fewer decisions"):
+        simulate(load("gaussian-ic"), "max", slots=3, replay=short)
+
+
 def test_a_controller_cannot_end_the_run() -> None:
     life = simulate(load("gaussian-ic"), Scripted({1: SystemExit(3)}), slots=3)
     assert life.summary["faults"] == 1

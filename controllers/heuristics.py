@@ -6,14 +6,13 @@ with few users or strong interference it beats WMMSE from a single start.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.base import Controller, broadcast
-from slotwise.controllers.search import blocks, grow
+from slotwise.controllers.search import grown, problem_of
 
 if TYPE_CHECKING:
     from slotwise.emulator.observation import Observation
@@ -75,7 +74,10 @@ class RandomPower(Controller):
 
 
 class Greedy(Controller):
-    """On/off: add the user that raises the weighted sum rate most, until none does."""
+    """On/off: add the user that raises the weighted sum rate most, until none does.
+
+    A beam search of width one without patience or polish.
+    """
 
     name = "greedy"
     equivariant = True
@@ -88,9 +90,4 @@ class Greedy(Controller):
         weight: Array | float | None = None,
     ) -> Array:
         """See `Controller.allocate`."""
-        problem = broadcast(gain, noise_power, p_max, weight)
-        *lead, users = problem.weight.shape
-        active = np.empty((math.prod(lead), users))
-        for which, snr, scale in blocks(problem, users**2):
-            active[which] = grow(snr, scale)
-        return active.reshape(problem.p_max.shape) * problem.p_max
+        return grown(problem_of(gain, noise_power, p_max, weight), width=1)

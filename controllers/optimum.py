@@ -8,13 +8,13 @@ bound: no on/off controller does better.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Controller, Problem, broadcast
-from slotwise.controllers.search import best_of, blocks
-from slotwise.controllers.wmmse import wmmse
+from slotwise.controllers.base import Controller, Problem, broadcast, full_power_snr
+from slotwise.controllers.beam import polished
 from slotwise.emulator.scenario import InputError
 
 __all__ = ["Optimum"]
@@ -24,8 +24,8 @@ Array = NDArray[np.float64]
 MOST_USERS = 16
 """Users up to which 2^K sets are tried; each one more doubles the time."""
 
-_POLISH_FLOOR = 1e-4  # least power of WMMSE's start, in p_max: zero is absorbing
 _SETS_AT_ONCE = 2**12
+_BLOCK_VALUES = 2**18  # numbers in a temporary array, so that it stays in the cache
 
 
 class Optimum(Controller):
@@ -53,12 +53,9 @@ class Optimum(Controller):
         if users > MOST_USERS:
             raise InputError(
                 f"optimum: {users} users: it tries all 2^K on/off powers, at most {MOST_USERS} "
-                "users are allowed; wmmse:starts=10,flip=true comes close for more"
+                "users are allowed; beam comes close for more"
             )
-        power = _best_on_off(problem)
-        start = np.maximum(power, _POLISH_FLOOR * problem.p_max)
-        polished, _ = wmmse(*problem, start=start)
-        return best_of(problem, power, polished)
+        return polished(problem, _best_on_off(problem))
 
 
 def _best_on_off(problem: Problem) -> Array:
@@ -67,7 +64,7 @@ def _best_on_off(problem: Problem) -> Array:
     every = np.arange(2**users)
     sets = (every[:, None] >> np.arange(users) & 1).astype(np.float64)
     best = np.empty((math.prod(lead), users))
-    for which, snr, weight in blocks(problem, users * min(2**users, _SETS_AT_ONCE)):
+    for which, snr, weight in _blocks(problem, users * min(2**users, _SETS_AT_ONCE)):
         value = np.concatenate(
             [
                 _values(sets[first : first + _SETS_AT_ONCE], snr, weight)
@@ -90,3 +87,34 @@ def _values(sets: Array, snr: Array, weight: Array) -> Array:
     sinr *= sets
     value: Array = np.matmul(np.log1p(sinr, out=sinr), weight[:, :, None])[:, :, 0]
     return value
+
+
+def _blocks(problem: Problem, values: int) -> Iterator[tuple[slice, Array, Array]]:
+    """Walk through many problems a block at a time, in units of full power.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any leading axes.
+    values : int
+        Numbers that the caller keeps in memory for one problem, at least.
+
+    Yields
+    ------
+    which : slice
+        The problems of the block, counted along the flattened leading axes.
+    snr : [n, K, K], float64
+        `full_power_snr` of the block.
+    weight : [n, K], float64
+        Weights of the block.
+    """
+    users = problem.weight.shape[-1]
+    if users == 0:
+        return
+    gain = problem.gain.reshape(-1, users, users)
+    noise_power, p_max, weight = (row.reshape(-1, users) for row in problem[1:])
+    step = max(1, _BLOCK_VALUES // max(values, 1))
+    for first in range(0, len(weight), step):
+        which = slice(first, first + step)
+        part = Problem(gain[which], noise_power[which], p_max[which], weight[which])
+        yield which, full_power_snr(part), part.weight

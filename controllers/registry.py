@@ -34,6 +34,8 @@ GROUP = "slotwise.controllers"
 _BUILTIN = {
     name: EntryPoint(name, f"slotwise.controllers.{place}", GROUP)
     for name, place in {
+        "ascent": "ascent:Ascent",
+        "beam": "beam:Beam",
         "greedy": "heuristics:Greedy",
         "max": "heuristics:FullPower",
         "optimum": "optimum:Optimum",

@@ -1,33 +1,27 @@
 """Searches over who is on: at the optimum almost every user is silent or at full power.
 
 Under i.i.d. Rayleigh fading the best powers are on/off in all but a few draws in a thousand, so
-the power-control problem is nearly one of choosing a set. One search grows the set from nothing,
-one user at a time; the other starts from any powers and moves one user at a time to either end.
-Both know the change of everyone's interference without summing it anew, a difference that is only
-trusted until the true objective confirms it.
-
-They work in the units of `slotwise.controllers.base.full_power_snr`, where every noise and every
-largest power is one, on N problems of K users.
+the power-control problem is nearly one of choosing a set. One search grows sets from nothing, one
+user at a time; another starts from any powers and moves one user at a time to either end. Both are
+compiled (`slotwise.controllers.kernels`); here they meet arrays with any leading axes.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Problem, full_power_snr
-from slotwise.emulator.radio import sum_rate
+from slotwise.controllers.base import Problem, broadcast
+from slotwise.controllers.kernels.beam import best_sets
+from slotwise.controllers.kernels.flip import flip
+from slotwise.controllers.kernels.links import best_of as best_of_each
 
-__all__ = ["best_of", "blocks", "flipped", "grow", "one_flip"]
+__all__ = ["best_of", "flat", "flipped", "grown", "one_flip", "problem_of"]
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-
-_RISE = 1.0 + 1e-12  # a smaller relative gain is rounding, and could be taken back for ever
-_BLOCK_VALUES = 2**18  # numbers in a temporary array, so that it stays in the cache
 
 
 def best_of(problem: Problem, *powers: Array) -> Array:
@@ -47,15 +41,19 @@ def best_of(problem: Problem, *powers: Array) -> Array:
     """
     if len(powers) == 1:
         return powers[0]
-    every = np.stack(powers)
-    value = sum_rate(problem.gain, every, problem.noise_power, problem.weight)
-    best = value.argmax(axis=0)
-    chosen: Array = np.take_along_axis(every, best[None, ..., None], axis=0)[0]
-    return chosen
+    every = flat(problem)
+    choices = np.empty((len(powers), *every.weight.shape))
+    for choice, power in zip(choices, powers, strict=True):
+        choice[...] = power.reshape(choice.shape)
+    best = best_of_each(every.gain, every.noise_power, every.weight, choices)
+    return best.reshape(problem.weight.shape)
 
 
 def flipped(problem: Problem, power: Array) -> Array:
-    """Best of given powers and what `one_flip` makes of them, as they are and rounded at half.
+    """Best of given powers and where single switches lead from them, as they are and rounded.
+
+    Users are switched to silence or full power, the best switch first, until none helps: once from
+    the powers themselves and once from the powers rounded at half.
 
     Parameters
     ----------
@@ -69,88 +67,9 @@ def flipped(problem: Problem, power: Array) -> Array:
     [..., K], float64
         Powers [W], of no lower weighted sum rate.
     """
-    users = power.shape[-1]
-    p_max = problem.p_max
-    fraction = np.divide(power, p_max, out=np.zeros_like(p_max), where=p_max > 0.0)
-    flat = fraction.reshape(math.prod(fraction.shape[:-1]), users)
-    raw, rounded = np.empty((2, *flat.shape))
-    for which, snr, weight in blocks(problem, users**2):
-        raw[which] = one_flip(snr, weight, flat[which])
-        rounded[which] = one_flip(snr, weight, np.rint(flat[which]))
-    ends = (moved.reshape(power.shape) * p_max for moved in (raw, rounded))
-    return best_of(problem, power, *ends)
-
-
-def blocks(problem: Problem, values: int) -> Iterator[tuple[slice, Array, Array]]:
-    """Walk through many problems a block at a time, in units of full power.
-
-    Parameters
-    ----------
-    problem : Problem
-        Any leading axes.
-    values : int
-        Numbers that the caller keeps in memory for one problem, at least.
-
-    Yields
-    ------
-    which : slice
-        The problems of the block, counted along the flattened leading axes.
-    snr : [n, K, K], float64
-        `full_power_snr` of the block.
-    weight : [n, K], float64
-        Weights of the block.
-    """
-    users = problem.weight.shape[-1]
-    if users == 0:
-        return
-    gain = problem.gain.reshape(-1, users, users)
-    noise_power, p_max, weight = (row.reshape(-1, users) for row in problem[1:])
-    step = max(1, _BLOCK_VALUES // max(values, 1))
-    for first in range(0, len(weight), step):
-        which = slice(first, first + step)
-        part = Problem(gain[which], noise_power[which], p_max[which], weight[which])
-        yield which, full_power_snr(part), part.weight
-
-
-def grow(snr: Array, weight: Array) -> Array:
-    """Greedy set: add the user that raises the weighted sum rate most, until none does.
-
-    Step s costs s K logarithms a problem: the rates of the s members under each candidate.
-
-    Parameters
-    ----------
-    snr : [N, K, K], float64
-        Gains in units of noise at full power.
-    weight : [N, K], float64
-        Weights of the rates.
-
-    Returns
-    -------
-    [N, K], float64
-        Powers as fractions of the largest: zeros and ones.
-    """
-    samples, users = weight.shape
-    active = np.zeros((samples, users))
-    interference = np.ones((samples, users))
-    best = np.zeros(samples)
-    member = np.empty((samples, 0), dtype=np.int64)
-    open_ = np.arange(samples)
-    for _ in range(users):
-        value = _values_of_adding(snr, weight, interference, open_, member)
-        value[active[open_] > 0.0] = -np.inf
-        chosen = value.argmax(axis=1)
-        reached = value[np.arange(open_.size), chosen]
-        rises = reached > best[open_] * _RISE
-        open_, chosen, member = open_[rises], chosen[rises], member[rises]
-        if open_.size == 0:
-            break
-        best[open_] = reached[rises]
-        active[open_, chosen] = 1.0
-        own = interference[open_, chosen]
-        interference[open_] += snr[open_, :, chosen]
-        interference[open_, chosen] = own
-        member = np.concatenate([member, chosen[:, None]], axis=1)
-    return active
+    every = flat(problem)
+    moved = flip(*every, _plain(power, every.weight.shape), 2)
+    return moved.reshape(problem.weight.shape)
 
 
 def one_flip(snr: Array, weight: Array, fraction: Array) -> Array:
@@ -170,54 +89,99 @@ def one_flip(snr: Array, weight: Array, fraction: Array) -> Array:
     [N, K], float64
         Powers as fractions of the largest, of no lower weighted sum rate than the start's.
     """
-    fraction = fraction.copy()
-    unit = np.ones_like(fraction)
-    best = sum_rate(snr, fraction, unit, weight)
-    open_ = np.arange(len(fraction))
-    while open_.size:
-        part, power, scale = snr[open_], fraction[open_], weight[open_]
-        ends = [_values_of_setting(part, scale, power, end) for end in (0.0, 1.0)]
-        value = np.concatenate(ends, axis=1)
-        users = power.shape[1]
-        chosen = value.argmax(axis=1)
-        power[np.arange(open_.size), chosen % users] = chosen // users
-        reached = sum_rate(part, power, unit[open_], scale)
-        rises = reached > best[open_] * _RISE
-        open_ = open_[rises]
-        fraction[open_] = power[rises]
-        best[open_] = reached[rises]
-    return fraction
+    one = np.ones(weight.shape)
+    return flip(*flat(Problem(snr, one, one, weight)), _plain(fraction, weight.shape), 1)
 
 
-def _values_of_adding(
-    snr: Array, weight: Array, interference: Array, which: Index, member: Index
-) -> Array:
-    """Weighted sum of log(1 + SINR) with each user added to the set of members: [n, K]."""
-    direct = np.einsum("nkk->nk", snr)[which]
-    value: Array = weight[which] * np.log1p(direct / interference[which])
-    if member.shape[1]:
-        row = which[:, None]
-        seen = snr[row, member]
-        seen += interference[row, member][:, :, None]
-        signal = snr[row, member, member][:, :, None]
-        rate = np.log1p(np.divide(signal, seen, out=seen), out=seen)
-        value += np.matmul(weight[row, member][:, None, :], rate)[:, 0, :]
-    return value
+def grown(problem: Problem, width: int, depth: int | None = None, patience: int = 0) -> Array:
+    """Best set that a beam search meets, everyone in it at full power.
+
+    Parameters
+    ----------
+    problem : Problem
+        Any leading axes.
+    width : int
+        Sets kept at every step. With one and no patience, this is the greedy search: add the user
+        that raises the weighted sum rate most, until none does.
+    depth : int, optional
+        Most users in a set; left out: all.
+    patience : int
+        Steps without a better set before the search ends.
+
+    Returns
+    -------
+    [..., K], float64
+        Powers [W], zero or `p_max`.
+
+    Raises
+    ------
+    ValueError
+        If a value is out of its range.
+    """
+    users = problem.weight.shape[-1]
+    most = users if depth is None else min(depth, users)
+    every = flat(problem)
+    power = np.empty(every.weight.shape)
+    if best_sets(*every, _keys(users), width, most, patience, power) >= 0:
+        broadcast(*problem)
+    return power.reshape(problem.weight.shape)
 
 
-def _values_of_setting(snr: Array, weight: Array, power: Array, end: float) -> Array:
-    """Weighted sum of log(1 + SINR) with each user's power set to one end: [n, K]."""
-    direct = np.einsum("nkk->nk", snr)
-    signal = direct * power
-    cross = snr.copy()
-    np.einsum("nkk->nk", cross)[...] = 0.0
-    interference = np.matmul(cross, power[:, :, None])
-    interference += 1.0
-    cross *= (end - power)[:, None, :]
-    cross += interference
-    # What is left when the strongest interferer goes may round to less than the noise alone.
-    np.maximum(cross, 1.0, out=cross)
-    sinr = np.divide(signal[:, :, None], cross, out=cross)
-    np.einsum("nkk->nk", sinr)[...] = direct * end / interference[:, :, 0]
-    value: Array = np.matmul(weight[:, None, :], np.log1p(sinr, out=sinr))[:, 0, :]
-    return value
+def problem_of(
+    gain: Array,
+    noise_power: Array | float,
+    p_max: Array | float,
+    weight: Array | float | None = None,
+) -> Problem:
+    """As `slotwise.controllers.base.broadcast`, but ranges are left to kernels that check them.
+
+    To read a batch once more than needed costs as much as a search of few users.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+    """
+    gain = np.asarray(gain)
+    if (
+        isinstance(noise_power, np.ndarray)
+        and isinstance(p_max, np.ndarray)
+        and isinstance(weight, np.ndarray)
+        and gain.dtype == noise_power.dtype == p_max.dtype == weight.dtype == np.float64
+        and gain.shape[:-1] == noise_power.shape == p_max.shape == weight.shape
+        and gain.shape[-2:] == 2 * gain.shape[-1:]
+    ):
+        return Problem(gain, noise_power, p_max, weight)
+    return broadcast(gain, noise_power, p_max, weight)
+
+
+def flat(problem: Problem) -> Problem:
+    """The problems one after another, as kernels read them: one leading axis, C-contiguous.
+
+    Returns
+    -------
+    Problem
+        Gains [N, K, K] and rows [N, K]; copies only where kernels could not read the input.
+    """
+    *lead, users = problem.weight.shape
+    samples = math.prod(lead)
+    rows = (_plain(row, (samples, users)) for row in problem[1:])
+    return Problem(_plain(problem.gain, (samples, users, users)), *rows)
+
+
+def _plain(array: Array, shape: tuple[int, ...]) -> Array:
+    """An array of this shape that is contiguous and not read-only.
+
+    Kernels are compiled for each kind of memory that they meet, and read-only is a kind.
+    """
+    flags = array.flags
+    if not (flags.c_contiguous and flags.writeable):
+        array = array.copy()
+    return array.reshape(shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _keys(users: int) -> NDArray[np.uint64]:
+    """Random numbers by which sets of users are known; the same in every process."""
+    rng = np.random.default_rng(users)
+    return rng.integers(2**64, size=users, dtype=np.uint64)

@@ -21,14 +21,25 @@ the same iteration without the cancellation of 1 - u h v at high SINR.
 
 from __future__ import annotations
 
+import functools
+import itertools
 import math
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from slotwise.controllers.base import Controller, Problem, broadcast, full_power_snr
+from slotwise.controllers.at_once import AtOnce
+from slotwise.controllers.base import Controller, Problem, broadcast
+from slotwise.controllers.batch import Batch, Gains, batch_of
+from slotwise.controllers.kernels.lanes import iterate_lanes
+from slotwise.controllers.kernels.loading import SHARED_USERS, receivers_repeat
+from slotwise.controllers.kernels.rows import iterate_rows
+from slotwise.controllers.kernels.shared import iterate_shared
+from slotwise.controllers.kernels.sparse import Graph
+from slotwise.controllers.neighbours import Neighbours, in_each, wmmse_among
 from slotwise.controllers.search import best_of, flipped
 
 if TYPE_CHECKING:
@@ -38,6 +49,7 @@ if TYPE_CHECKING:
 __all__ = ["Wmmse", "wmmse"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 WARM_FLOOR = 0.2
 """Least power of a warm start, as a fraction of `p_max`.
@@ -56,20 +68,25 @@ Wide on purpose. Powers uniform in [0, p_max] look too much alike: on Rayleigh f
 the best of ten log-uniform starts has 0.3% more sum rate at 0 dB and 1.8% more at 20 dB.
 """
 
-_SILENT = 1e-30  # an amplitude below this is zero: denormal numbers would slow every product
-_PRICELESS = 1e-300  # added to every price, so that 0/0 of a silent user is 0
-_LANE_VALUES = 2**18  # gains kept side by side in a batch, so that they stay in the cache
+_PRECISIONS: dict[str, type[np.floating[Any]]] = {"double": np.float64, "single": np.float32}
+
+# Problems of up to so many users are solved side by side, if there are enough to fill the lanes
+# (of 64 bytes): beyond it, dropping silent users gains more than the lanes do.
+_LANES_USERS = {8: 28, 4: 44}  # by the bytes of a number
+_LANES_BYTES = 64
 
 
-def wmmse(
-    gain: Array,
+def wmmse(  # noqa: PLR0913 - a problem, a start, a rule, and how to compute
+    gain: Gains,
     noise_power: Array | float,
     p_max: Array | float,
     weight: Array | float | None = None,
     start: Array | float | None = None,
     tolerance: float = 1e-5,
     max_iterations: int = 500,
-) -> tuple[Array, NDArray[np.int64]]:
+    dtype: DTypeLike = np.float64,
+    threads: int = 1,
+) -> tuple[Array, Index]:
     """Iterate WMMSE from given powers until the objective rises by less than `tolerance`.
 
     Parameters
@@ -87,6 +104,11 @@ def wmmse(
         Stop when sum a_k log2 w_k, the weighted sum rate, rises by less than this [bit/s/Hz].
     max_iterations : int
         Stop after so many updates of v.
+    dtype : float64 or float32
+        What to compute in. Single precision is half as fast again and stops an iteration early or
+        late now and then; signal-to-noise ratios must stay below 1e18.
+    threads : int
+        Parts of a batch that are solved at the same time, at least one.
 
     Returns
     -------
@@ -99,177 +121,53 @@ def wmmse(
     ------
     ValueError
         If shapes do not fit or a value is out of its range.
+
+    Notes
+    -----
+    Compiled; `slotwise.controllers.wmmse_numpy.wmmse_numpy` is the same in plain NumPy.
     """
-    problem = broadcast(gain, noise_power, p_max, weight)
-    if start is not None:
-        start = np.broadcast_to(np.asarray(start, dtype=np.float64), problem.weight.shape)
-        if np.isnan(start).any():
-            raise ValueError("start has NaN: must be powers")
-    return _solve(problem, start, tolerance, max_iterations)
+    if dtype not in (np.float64, np.float32):
+        raise ValueError(f"dtype = {dtype}: must be float64 or float32")
+    batch = batch_of(gain, noise_power, p_max, weight, start, np.dtype(dtype))
+    power = np.empty(batch.gain.shape[:-1])
+    iterations = np.zeros(len(power), dtype=np.int64)
+    rule = float(tolerance), int(max_iterations), np.dtype(dtype).type(1.0)
+    if not _solve_in_parts(batch, power, iterations, rule, threads):
+        broadcast(np.asarray(gain, dtype=np.float64), noise_power, p_max, weight)
+        raise ValueError("gain, noise_power, p_max or weight is out of its range")
+    return power.reshape(batch.shape), iterations.reshape(batch.shape[:-1])
 
 
-def _solve(
-    problem: Problem, start: Array | None, tolerance: float, max_iterations: int
-) -> tuple[Array, NDArray[np.int64]]:
-    """Choose between the lean path of one problem and lanes of many."""
-    shape = problem.weight.shape
-    users = shape[-1]
-    samples = math.prod(shape[:-1])
-    if users == 0 or samples == 0:
-        return np.zeros(shape), np.zeros(shape[:-1], dtype=np.int64)
-    amplitude = np.ones(shape)
-    if start is not None:
-        full = np.where(problem.p_max > 0.0, problem.p_max, 1.0)
-        np.sqrt(np.clip(start / full, 0.0, 1.0), out=amplitude)
-    if samples == 1:
-        fraction, count = _iterate_one(
-            full_power_snr(problem).reshape(users, users),
-            problem.weight.reshape(users),
-            amplitude.reshape(users),
-            tolerance,
-            max_iterations,
+def _solve_in_parts(
+    batch: Batch, power: Array, iterations: Index, rule: tuple[Any, ...], threads: int
+) -> bool:
+    """Solve a batch, on several threads if asked; whether all its values were in range."""
+    samples = len(power)
+    if threads == 1 or samples < 2 * threads:
+        return _solve(batch, power, iterations, rule)
+    ends = [samples * part // threads for part in range(threads + 1)]
+    parts = [slice(*pair) for pair in itertools.pairwise(ends)]
+    with ThreadPoolExecutor(threads) as pool:
+        valid = pool.map(
+            lambda part: _solve(batch.part(part), power[part], iterations[part], rule), parts
         )
-        iterations = np.full(shape[:-1], count, dtype=np.int64)
-    else:
-        flat = Problem(
-            problem.gain.reshape(samples, users, users),
-            problem.noise_power.reshape(samples, users),
-            problem.p_max.reshape(samples, users),
-            problem.weight.reshape(samples, users),
-        )
-        lanes = _Lanes(flat, amplitude.reshape(samples, users))
-        fraction, counts = lanes.run(tolerance, max_iterations)
-        iterations = counts.reshape(shape[:-1])
-    return fraction.reshape(shape) * problem.p_max, iterations
+        return all(valid)
 
 
-def _iterate_one(
-    snr: Array, weight: Array, v: Array, tolerance: float, max_iterations: int
-) -> tuple[Array, int]:
-    """One problem in as few NumPy calls as possible: at ten users the calls are the cost."""
-    direct = snr.diagonal().copy()
-    cross = snr.copy()
-    np.fill_diagonal(cross, 0.0)
-    weighted = weight * direct
-    interference, received, scaled, pull, price = np.empty((5, v.size))
-    silent = np.empty(v.size, dtype=np.bool)
-    power = v * v
-    objective = -math.inf
-    count = 0
-    while True:
-        np.dot(cross, power, out=interference)
-        np.add(interference, 1.0, out=interference)
-        np.multiply(direct, power, out=received)
-        np.add(received, interference, out=received)
-        np.divide(received, interference, out=scaled)
-        np.log2(scaled, out=scaled)
-        last, objective = objective, float(np.dot(weight, scaled))
-        if objective - last < tolerance or count >= max_iterations:
-            return power, count
-        np.divide(weighted, interference, out=pull)
-        np.multiply(pull, v, out=pull)
-        np.multiply(pull, v, out=scaled)
-        np.divide(scaled, received, out=scaled)
-        np.dot(scaled, snr, out=price)
-        np.add(price, _PRICELESS, out=price)
-        np.divide(pull, price, out=v)
-        np.minimum(v, 1.0, out=v)
-        np.less(v, _SILENT, out=silent)
-        np.copyto(v, 0.0, where=silent)
-        np.multiply(v, v, out=power)
-        count += 1
-
-
-class _Lanes:
-    """Many problems side by side; a lane takes the next problem as soon as its own has converged.
-
-    When none is left to take, lanes that are done are dropped by and by.
-
-    Parameters
-    ----------
-    problem : Problem
-        N problems of K users.
-    start : [N, K], float64
-        Amplitudes to start from, in units of the largest.
-    """
-
-    def __init__(self, problem: Problem, start: Array) -> None:
-        samples, users = start.shape
-        count = min(samples, max(16, _LANE_VALUES // users**2))
-        self._problem = problem
-        self._start = start
-        self._next = 0
-        self._sample = np.full(count, -1)
-        self._count = np.zeros(count, dtype=np.int64)
-        self._objective = np.empty(count)
-        self._snr = np.empty((count, users, users))
-        self._cross = np.empty((count, users, users))
-        self._weight, self._v = np.empty((2, count, users))
-        self._take(np.arange(count))
-
-    def run(self, tolerance: float, max_iterations: int) -> tuple[Array, NDArray[np.int64]]:
-        """Powers as fractions of the largest and updates made, for every problem."""
-        fraction = np.empty(self._start.shape)
-        iterations = np.empty(self._start.shape[0], dtype=np.int64)
-        while True:
-            power = self._v * self._v
-            interference = np.matmul(self._cross, power[:, :, None])[:, :, 0]
-            interference += 1.0
-            direct = np.einsum("bkk->bk", self._snr)
-            received = direct * power
-            received += interference
-            objective = np.vecdot(self._weight, np.log2(received / interference))
-            stop = objective - self._objective < tolerance
-            stop |= self._count >= max_iterations
-            done = np.flatnonzero(stop & (self._sample >= 0))
-            fraction[self._sample[done]] = power[done]
-            iterations[self._sample[done]] = self._count[done]
-            self._objective = objective
-            self._update(direct, interference, received)
-            self._take(done)
-            if self._next == len(self._start) and not self._drop():
-                return fraction, iterations
-
-    def _update(self, direct: Array, interference: Array, received: Array) -> None:
-        """One update of v in every lane."""
-        pull = self._weight * direct
-        pull /= interference
-        pull *= self._v
-        scaled = pull * self._v
-        scaled /= received
-        price = np.matmul(scaled[:, None, :], self._snr)[:, 0, :]
-        price += _PRICELESS
-        np.minimum(pull / price, 1.0, out=self._v)
-        self._v[self._v < _SILENT] = 0.0
-        self._count += 1
-
-    def _take(self, free: NDArray[np.int64]) -> None:
-        """Put the next problems into free lanes; lanes that get none are marked as empty."""
-        taken = min(free.size, len(self._start) - self._next)
-        lane, empty = free[:taken], free[taken:]
-        sample = slice(self._next, self._next + taken)
-        self._next += taken
-        self._sample[empty] = -1
-        if taken:
-            snr = full_power_snr(Problem(*(array[sample] for array in self._problem)))
-            self._snr[lane] = snr
-            np.einsum("bkk->bk", snr)[...] = 0.0
-            self._cross[lane] = snr
-            self._weight[lane] = self._problem.weight[sample]
-            self._v[lane] = self._start[sample]
-            self._objective[lane] = -math.inf
-            self._count[lane] = 0
-            self._sample[lane] = np.arange(sample.start, sample.stop)
-
-    def _drop(self) -> bool:
-        """Drop empty lanes once they are an eighth; False when every lane is empty."""
-        busy = self._sample >= 0
-        if not busy.any():
-            return False
-        if np.count_nonzero(busy) <= 0.875 * busy.size:
-            for name in ("_sample", "_count", "_objective", "_snr", "_cross", "_weight", "_v"):
-                setattr(self, name, getattr(self, name)[busy])
+def _solve(batch: Batch, power: Array, iterations: Index, rule: tuple[Any, ...]) -> bool:
+    """Choose the kernel; whether all values were in range."""
+    samples, users = power.shape
+    tolerance, most, one = rule
+    if power.size == 0:
         return True
+    if users >= SHARED_USERS and receivers_repeat(batch.gain[0]):
+        kernel = iterate_shared
+    elif users <= _LANES_USERS[one.itemsize] and samples >= _LANES_BYTES // one.itemsize:
+        kernel = iterate_lanes
+    else:
+        kernel = iterate_rows
+    arrays = batch.gain, batch.noise_power, batch.p_max, batch.weight, batch.start
+    return kernel(*arrays, tolerance, most, one, power, iterations) < 0
 
 
 class Wmmse(Controller):
@@ -291,6 +189,13 @@ class Wmmse(Controller):
         Stop when the objective rises by less than this [bit/s/Hz].
     max_iterations : int
         Stop after so many iterations, at least one.
+    precision : str
+        ``double`` or ``single``, see `wmmse`.
+    threads : int
+        Parts of a batch that are solved at the same time, at least one.
+    sparse : int
+        Each receiver listens to so many neighbours alone, see `slotwise.controllers.neighbours`,
+        in double precision; zero: to everyone.
 
     Raises
     ------
@@ -307,6 +212,9 @@ class Wmmse(Controller):
         flip: bool = False,
         tolerance: float = 1e-5,
         max_iterations: int = 500,
+        precision: str = "double",
+        threads: int = 1,
+        sparse: int = 0,
     ) -> None:
         if starts < 1:
             raise ValueError(f"starts = {starts}: must be at least 1")
@@ -314,12 +222,26 @@ class Wmmse(Controller):
             raise ValueError(f"tolerance = {tolerance}: must be non-negative and finite")
         if max_iterations < 1:
             raise ValueError(f"max_iterations = {max_iterations}: must be at least 1")
+        if precision not in _PRECISIONS:
+            raise ValueError(f"precision = {precision}: must be one of {', '.join(_PRECISIONS)}")
+        if threads < 1:
+            raise ValueError(f"threads = {threads}: must be at least 1")
+        if sparse < 0:
+            raise ValueError(f"sparse = {sparse}: must be non-negative")
         self.starts = starts
         self.warm_start = warm_start
         self.flip = flip
-        self.tolerance = tolerance
+        self.tolerance = float(tolerance)
         self.max_iterations = max_iterations
-        self.equivariant = starts == 1
+        self.precision = precision
+        self.threads = threads
+        self.sparse = sparse
+        self.equivariant = starts == 1 and precision == "double"  # else but for rounding
+        plain = starts == 1 and not flip and not sparse
+        lean = plain and precision == "double"
+        self._at_once = AtOnce(self.tolerance, max_iterations) if lean else None
+        self._plain = plain
+        self._neighbours = Neighbours(sparse) if sparse else None
         self._last: dict[int, float] = {}
 
     def allocate(
@@ -330,19 +252,31 @@ class Wmmse(Controller):
         weight: Array | float | None = None,
     ) -> Array:
         """See `Controller.allocate`."""
-        return self._best(broadcast(gain, noise_power, p_max, weight), None)
+        if self._at_once is not None:
+            power = self._at_once.power(gain, noise_power, p_max, weight)
+            if power is not None:
+                return power
+        if self._plain:
+            return self._solved(gain, noise_power, p_max, weight, None)
+        return self._best(broadcast(gain, noise_power, p_max, weight), None, self._solved)
 
     def decide(self, observation: Observation) -> Array:
         """See `Controller.decide`."""
-        problem = broadcast(
+        if not self.warm_start and self._neighbours is None:
+            return super().decide(observation)
+        problem = Problem(
             observation.gain, observation.noise_power, observation.p_max, observation.weight
         )
+        solve = self._solved
+        if self._neighbours is not None:
+            graph = self._neighbours.graph(observation)
+            solve = functools.partial(self._solved_among, graph)
         if not self.warm_start:
-            return self._best(problem, None)
+            return self._best(problem, None, solve)
         users = observation.user_id.tolist()
         last = np.array([self._last.get(user, math.inf) for user in users])
         start = np.clip(last, WARM_FLOOR * problem.p_max, problem.p_max)
-        power = self._best(problem, start)
+        power = self._best(problem, start, solve)
         self._last = dict(zip(users, power.tolist(), strict=True))
         return power
 
@@ -350,15 +284,56 @@ class Wmmse(Controller):
         """See `Controller.reset`."""
         super().reset(scenario, seed)
         self._last = {}
+        if self.sparse:
+            self._neighbours = Neighbours(self.sparse)
 
-    def _best(self, problem: Problem, first: Array | None) -> Array:
+    def _best(self, problem: Problem, first: Array | None, solve: Callable[..., Array]) -> Array:
         """Best of all starts, searched on if so wished."""
-        ends = (
-            _solve(problem, start, self.tolerance, self.max_iterations)[0]
-            for start in (first, *self._random_starts(problem))
-        )
+        ends = (solve(*problem, start) for start in (first, *self._random_starts(problem)))
         power = best_of(problem, *ends)
         return flipped(problem, power) if self.flip else power
+
+    def _solved(
+        self,
+        gain: Array,
+        noise_power: Array | float,
+        p_max: Array | float,
+        weight: Array | float | None,
+        start: Array | None,
+    ) -> Array:
+        """Powers from one start."""
+        if self.sparse:
+            problem = broadcast(gain, noise_power, p_max, weight)
+            return in_each(
+                problem,
+                self.sparse,
+                lambda graph, place: self._fraction(
+                    graph, None if start is None else start[place], problem.p_max[place]
+                ),
+            )
+        return wmmse(
+            gain,
+            noise_power,
+            p_max,
+            weight,
+            start,
+            self.tolerance,
+            self.max_iterations,
+            _PRECISIONS[self.precision],
+            self.threads,
+        )[0]
+
+    def _solved_among(
+        self, graph: Graph, _gain: Array, _noise: Array, p_max: Array, _weight: Array, start: Any
+    ) -> Array:
+        """Powers from one start, among neighbours that are known."""
+        return self._fraction(graph, start, p_max) * p_max
+
+    def _fraction(self, graph: Graph, start: Array | None, p_max: Array) -> Array:
+        """Powers among neighbours from one start, as fractions of the largest."""
+        if start is not None:
+            start = np.divide(start, p_max, out=np.ones(p_max.shape), where=p_max > 0.0)
+        return wmmse_among(graph, start, self.tolerance, self.max_iterations)[0]
 
     def _random_starts(self, problem: Problem) -> Iterator[Array]:
         """Powers of the second and further starts, the same in every problem."""

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 import simpy
 
-from slotwise.emulator.csi import estimate
+from slotwise.emulator.measurement import Measurement
 from slotwise.emulator.network import Network
 from slotwise.emulator.observation import Report
 from slotwise.emulator.population import Arrival, arrivals, draw_lifetime, hour_starts, read_profile
@@ -105,11 +105,16 @@ class Emulator:
         if scenario.timing.mode == "measured" and len(self.numbers) > 1:
             raise ValueError("timing.mode = measured: one processor decides for one network")
         self.scenario, self.slots, self._record = scenario, slots, record
-        slot_s = scenario.timing.slot_s
+        self._slot_s = slot_s = scenario.timing.slot_s
+        self._instant_s = 1e-9 * slot_s  # rounding of sums of times
         still = scenario.mobility.kind == "still"
         self._measure_every = _slots(scenario.csi.period_s, slot_s) or 1
         self._move_every = 0 if still else _slots(scenario.mobility.update_s, slot_s)
         self._redrop_every = _slots(scenario.mobility.redrop_s, slot_s)
+        self._scene_changes = bool(scenario.episodes or self._redrop_every or self._move_every)
+        csi = scenario.csi
+        exact = csi.error_nmse_db is None and csi.quantisation_bits is None
+        self._read_at_once = exact and csi.delay_s == 0 and scenario.timing.mode == "ideal"
         self.reset(seed)
         for episode in scenario.episodes:
             self.network.medium_of(episode, 0)  # a file that is missing is missed now
@@ -123,7 +128,7 @@ class Emulator:
             If the seed is negative.
         """
         self._streams = Streams(seed)
-        self._clock = simpy.Environment()
+        self._clock = simpy.Environment(initial_time=0.0)
         self._episodes = self._episode_starts()
         first = self._episodes.pop(0, None)
         self.network = Network(self.scenario, self._streams, self.numbers, first)
@@ -131,14 +136,17 @@ class Emulator:
         self._processor = Processor(
             self.scenario.timing, self.network, self.journal, self._now, self._after
         )
-        self._estimation = [self._streams.network(Cause.CSI, number) for number in self.numbers]
+        erring = self.scenario.csi.error_nmse_db is not None
+        self._estimation = [
+            self._streams.network(Cause.CSI, number) for number in (self.numbers if erring else ())
+        ]
         self._here: dict[tuple[int, int], _Stay] = {}
         self.slot, self.over, self._drop = -1, False, 0
         if first is not None:
             self.journal.note(0.0, "episode", cause=first.name)
         for b in range(len(self.numbers)):
             self._populate(b)
-        self._after(0.0, self._tick)
+        self._begin_slot_in(0.0)
 
     @property
     def now_s(self) -> float:
@@ -158,11 +166,12 @@ class Emulator:
         RuntimeError
             If the last report has not been answered by `grant`, `fail` or `skip`.
         """
-        if self._processor.waiting:
+        processor, clock = self._processor, self._clock
+        if processor.waiting:
             raise RuntimeError("a report waits for its decision: call grant(), fail() or skip()")
-        while not self.over and (not self._processor.ready or self._more_now()):
-            self._clock.step()
-        return None if self.over else self._processor.hand_over()
+        while not self.over and (not processor.ready or self._more_now()):
+            clock.step()
+        return None if self.over else processor.hand_over()
 
     def grant(self, power: Any, elapsed_s: float = 0.0) -> None:
         """Answer the report with powers.
@@ -213,32 +222,39 @@ class Emulator:
 
     def _more_now(self) -> bool:
         """Whether something else happens at this instant: perhaps a fresher report arrives."""
-        same_s = 1e-9 * self.scenario.timing.slot_s
-        return float(self._clock.peek()) <= self._clock.now + same_s
+        soonest_s: float = self._clock.peek()
+        return soonest_s <= self._clock.now + self._instant_s
 
     def _now(self) -> float:
-        return float(self._clock.now)
+        now_s: float = self._clock.now
+        return now_s
 
     def _after(self, delay_s: float, callback: Callable[[Any], None], value: Any = None) -> None:
-        event = self._clock.timeout(max(delay_s, 0.0), value)
+        # A Python float, so that the clock's time stays one: NumPy's are several times slower.
+        event = self._clock.timeout(max(float(delay_s), 0.0), value)
         event.callbacks.append(lambda event: callback(event.value))
 
-    def _tick(self, _: None) -> None:
-        self.network.integrate(self._now())
+    def _begin_slot_in(self, delay_s: float) -> None:
+        # An event and nothing around it: the one that every slot has.
+        self._clock.timeout(max(delay_s, 0.0)).callbacks.append(self._tick)
+
+    def _tick(self, _: simpy.Event) -> None:
+        now_s = self._now()
         if self.slot >= 0:
-            self._close_slot()
+            self.network.end_slot(now_s)
+            if self.journal.traces:
+                self._close_slot()
         self.slot += 1
         if self.slot == self.slots:
             self._finish()
             return
-        if self.slot > 0:
-            self.network.fade()
-        self._change_scene()
+        if self._scene_changes:
+            self._change_scene()
         if self.slot % self._measure_every == 0:
-            self._measure()
+            self._measure(now_s)
         # From the slot's number and not from the last tick, so that rounding never adds up.
-        next_s = (self.slot + 1) * self.scenario.timing.slot_s
-        self._after(next_s - self._now(), self._tick)
+        next_s = (self.slot + 1) * self._slot_s
+        self._begin_slot_in(next_s - now_s)
 
     def _change_scene(self) -> None:
         """Episodes, new drops and movement happen at the beginning of a slot."""
@@ -260,17 +276,18 @@ class Emulator:
             user, station = int(network.user_id[b, row]), int(network.medium.serving[b, row])
             self.journal.note(self._now(), "handover", b, user, f"to station {station}")
 
-    def _measure(self) -> None:
-        network, medium, csi = self.network, self.network.medium, self.scenario.csi
-        mean = medium.mean * medium.fading.mean
-        seen = estimate(csi, medium.coupling, mean, self._estimation)
+    def _measure(self, now_s: float) -> None:
+        network, csi = self.network, self.scenario.csi
+        if self._read_at_once:
+            measurement = Measurement(network)
+        else:
+            measurement = Measurement.carried(network, csi, self._estimation)
         report = Report(
             slot=self.slot,
-            measured_s=self._now(),
-            user_id=network.user_id.copy(),
-            gain=medium.between_users(seen),
-            noise_w=network.noise_w,
-            p_max_w=network.p_max_w,
+            measured_s=now_s,
+            roster=network.roster,
+            network=network,
+            measurement=measurement,
         )
         if csi.delay_s > 0:
             self._after(csi.delay_s, self._processor.arrive, report)
@@ -280,16 +297,19 @@ class Emulator:
     def _populate(self, network: int) -> None:
         """Users of time zero, and the first of those to come."""
         population, medium = self.scenario.population, self.network.medium
-        for user, home in enumerate(medium.first_homes(network, population.initial_users)):
-            self._join(network, user, int(home), None)
+        users = population.initial_users
+        self.network.populate(network, users, self._now())
+        for user in range(users):
+            self._begin_stay(network, user, user, None)
         counts = None
         if population.profile is not None:
             counts = read_profile(population.profile, medium.places[network].name)
             for start_s, label in hour_starts(counts):
                 self._after(start_s, self._begin_hour, (network, label))
-        stream = self._streams.network(Cause.ARRIVALS, self.numbers[network])
-        coming = arrivals(population, counts, stream)
-        self._expect(network, enumerate(coming, population.initial_users))
+        if counts is not None or population.trace or population.arrivals_per_s > 0.0:
+            stream = self._streams.network(Cause.ARRIVALS, self.numbers[network])
+            coming = arrivals(population, counts, stream)
+            self._expect(network, enumerate(coming, users))
 
     def _begin_hour(self, hour: tuple[int, str]) -> None:
         network, label = hour
@@ -310,18 +330,24 @@ class Emulator:
         self._expect(network, coming)
 
     def _join(self, network: int, user: int, home: int | None, lifetime_s: float | None) -> None:
-        now_s, tally = self._now(), self.journal.tally
+        now_s = self._now()
         row = self.network.join(network, user, home, now_s)
         if row is None:
-            tally.blocked += 1
+            self.journal.tally.blocked += 1
             self.journal.note(now_s, "blocked", network, user)
-            return
-        tally.joins += 1
+        else:
+            self._begin_stay(network, row, user, lifetime_s)
+
+    def _begin_stay(self, network: int, row: int, user: int, lifetime_s: float | None) -> None:
+        """Note who has joined, and schedule its leaving."""
+        now_s, medium = self._now(), self.network.medium
+        self.journal.tally.joins += 1
         self.journal.note(now_s, "join", network, user)
-        medium = self.network.medium
         x_m, y_m = (float(axis) for axis in medium.motion.position[network, row])
         station = int(medium.serving[network, row])
         self._here[network, row] = _Stay(network, row, user, now_s, x_m, y_m, station)
+        if lifetime_s is None and self.scenario.population.lifetime.kind == "forever":
+            return
         if lifetime_s is None:
             stream = self._streams.user(Cause.LIFETIME, self.numbers[network], user)
             lifetime_s = draw_lifetime(self.scenario.population.lifetime, stream)
@@ -346,7 +372,7 @@ class Emulator:
         network = self.network
         totals = np.stack([network.carried, network.radiated, network.consumed])
         users = np.count_nonzero(network.user_id >= 0, axis=1)
-        self.journal.slot(self.slot, self.scenario.timing.slot_s, totals, users)
+        self.journal.slot(self.slot, self._slot_s, totals, users)
 
     def _finish(self) -> None:
         """The last slot has ended: account for whoever and whatever is still there."""

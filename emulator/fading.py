@@ -2,9 +2,9 @@
 
 A fading process holds ``power[b, s, m]`` = |h|², mean one, of every station s and user row m of B
 networks. It begins in its stationary law, moves on by one slot at each ``advance``, and forgets the
-past of a row when a new user takes it (``renew``). Network b draws only from the b-th generator,
-always the same number of values whoever is present: its history depends neither on the other
-networks nor on any decision.
+past of a row when a new user takes it (``renew``). Network b draws only from lanes that the b-th
+generator seeds: its history depends neither on the other networks nor on any decision. The steps
+are compiled, `slotwise.emulator.kernels.fading`; what is here sets them up.
 
 The channel of a link is flat over the band and constant within a slot. With a Rice factor K,
 
@@ -20,11 +20,15 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import j0
 
+from slotwise.emulator.kernels import fading as kernels
+from slotwise.emulator.kernels.memory import aligned_zeros
+from slotwise.emulator.kernels.normals import empty_lanes, seed_lanes
 from slotwise.emulator.radio import from_db
 from slotwise.emulator.sections import Channel
 
@@ -46,14 +50,19 @@ class Fading(ABC):
         Fading power |h|² of each station and user row, mean 1 [1]. Updated in place.
     mean : float or [S, M], float
         Mean of ``power``: 1, except for a replay, whose mean over the measured slots it is [1].
+    process : tuple or None
+        Values of a process of `slotwise.emulator.kernels.fading`, for a kernel that moves it on
+        together with other things; None where nothing is drawn.
     """
 
     power: Array
     mean: float | Array = 1.0
+    process: tuple[Any, ...] | None = None
 
-    @abstractmethod
     def advance(self) -> None:
         """Move every network on by one slot."""
+        if self.process is not None:
+            kernels.step_networks(self.process, self.power)
 
     @abstractmethod
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
@@ -185,15 +194,17 @@ def _rice_amplitudes(channel: Channel) -> tuple[float, float]:
     return math.sqrt(factor / (factor + 1.0)), math.sqrt(1.0 / (factor + 1.0))
 
 
-def _add_parts(parts: Array, direct: float, scratch: Array, power: Array) -> None:
-    """Power of scatter given as real and imaginary parts [B, 2, S, M], without an allocation."""
-    if direct == 0.0:
-        np.square(parts, out=scratch)
-    else:
-        np.add(parts[:, 0], direct, out=scratch[:, 0])
-        scratch[:, 1] = parts[:, 1]
-        np.square(scratch, out=scratch)
-    np.add(scratch[:, 0], scratch[:, 1], out=power)
+def _lanes(rngs: Rngs) -> NDArray[np.uint32]:
+    """Compiled random state of every network, [B, 4, L], from the seeds of its generators."""
+    lanes = empty_lanes(len(rngs))
+    for state, rng in zip(lanes, rngs, strict=True):
+        state[...] = seed_lanes(cast("np.random.SeedSequence", rng.bit_generator.seed_seq))
+    return lanes
+
+
+def _room() -> NDArray[np.float32]:
+    """Room for the random numbers of a chunk of links."""
+    return aligned_zeros(kernels.CHUNK, np.float32)
 
 
 class _NoFading(Fading):
@@ -201,9 +212,6 @@ class _NoFading(Fading):
 
     def __init__(self, shape: Shape) -> None:
         self.power = np.ones(shape)
-
-    def advance(self) -> None:
-        """Nothing changes."""
 
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
         """Nothing changes."""
@@ -213,28 +221,16 @@ class _Independent(Fading):
     """A new channel every slot: block fading without memory."""
 
     def __init__(self, channel: Channel, shape: Shape, rngs: Rngs) -> None:
-        networks, stations, users = shape
         self._channel = channel
-        self._direct, scatter = _rice_amplitudes(channel)
-        self._deviation = scatter * math.sqrt(0.5)
-        self._rayleigh = self._direct == 0.0
+        direct, scatter = _rice_amplitudes(channel)
         self.power = np.empty(shape)
-        parts = 0 if self._rayleigh else 2
-        self._parts = np.empty((networks, parts, stations, users))
-        self._of_network = list(
-            zip(rngs, self.power if self._rayleigh else self._parts, strict=True)
+        lanes, fresh = _lanes(rngs), _room()
+        self.process = tuple(
+            kernels.Rayleigh(lanes, fresh)
+            if direct == 0.0
+            else kernels.Rice(lanes, fresh, direct, scatter * math.sqrt(0.5))
         )
         self.advance()
-
-    def advance(self) -> None:
-        if self._rayleigh:
-            for rng, power in self._of_network:
-                rng.standard_exponential(out=power)
-            return
-        for rng, parts in self._of_network:
-            rng.standard_normal(out=parts)
-        self._parts *= self._deviation
-        _add_parts(self._parts, self._direct, self._parts, self.power)
 
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
         _, stations, users = self.power.shape
@@ -256,27 +252,24 @@ class _GaussMarkov(Fading):
         networks, stations, users = shape
         self._slot_s = slot_s
         direct, scatter = _rice_amplitudes(channel)
-        self._direct = direct
         self._deviation = scatter * math.sqrt(0.5)  # of the real and of the imaginary part
         self.power = np.empty(shape)
-        # Real and imaginary parts apart and contiguous: every step runs in place, vectorised.
-        self._scatter = np.empty((networks, 2, stations, users))
-        self._fresh = np.empty_like(self._scatter)
-        self._of_network = list(zip(rngs, self._fresh, strict=True))
-        self._keep = np.empty((networks, 1, stations, users))
-        self._spread = np.empty((networks, 1, stations, users))
+        links = stations * users
+        state = kernels.GaussMarkov(
+            lanes=_lanes(rngs),
+            fresh=_room(),
+            direct=direct,
+            keep=np.zeros((networks, links), np.float32),
+            spread=np.full((networks, links), self._deviation, np.float32),
+            scatter=np.zeros((networks, 2, links), np.float32),
+        )
+        # The same numbers by station and user.
+        self._keep, self._spread = (values.reshape(shape) for values in (state.keep, state.spread))
+        self._scatter = state.scatter.reshape(networks, 2, stations, users)
+        self._direct, self.process = direct, tuple(state)
+        self.advance()  # keeps nothing: the stationary law
         for network in range(networks):
             self.set_doppler(network, np.arange(users), channel.doppler_hz or 0.0)
-        self._draw()
-        np.multiply(self._fresh, self._deviation, out=self._scatter)
-        self._square()
-
-    def advance(self) -> None:
-        self._draw()
-        self._scatter *= self._keep
-        self._fresh *= self._spread
-        self._scatter += self._fresh
-        self._square()
 
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
         everyone = slice(None)
@@ -288,17 +281,11 @@ class _GaussMarkov(Fading):
         self, network: int, rows: Rows, doppler_hz: ArrayLike, stations: Rows = EVERY
     ) -> None:
         turns = np.multiply(doppler_hz, self._slot_s)
-        rho = j0(2.0 * math.pi * turns)
+        # The spread goes with rho as it is kept, so that its rounding moves no variance.
+        rho = j0(2.0 * math.pi * turns).astype(np.float32).astype(np.float64)
         spread = self._deviation * np.sqrt((1.0 - rho) * (1.0 + rho))
-        self._keep[network, 0][stations, rows] = rho
-        self._spread[network, 0][stations, rows] = spread
-
-    def _draw(self) -> None:
-        for rng, fresh in self._of_network:
-            rng.standard_normal(out=fresh)
-
-    def _square(self) -> None:
-        _add_parts(self._scatter, self._direct, self._fresh, self.power)
+        self._keep[network][stations, rows] = rho
+        self._spread[network][stations, rows] = spread
 
     def _place(
         self, network: int, stations: int | slice, users: int | slice, rng: np.random.Generator
@@ -306,7 +293,8 @@ class _GaussMarkov(Fading):
         """Draw the scatter of some links of a network anew."""
         scatter = self._scatter[network, :, stations, users]
         scatter[...] = self._deviation * rng.standard_normal(scatter.shape)
-        self.power[network, stations, users] = (self._direct + scatter[0]) ** 2 + scatter[1] ** 2
+        real, imaginary = scatter.astype(np.float64)
+        self.power[network, stations, users] = (self._direct + real) ** 2 + imaginary**2
 
 
 class _Sinusoids(Fading):
@@ -322,26 +310,19 @@ class _Sinusoids(Fading):
     def __init__(self, channel: Channel, slot_s: float, shape: Shape, rngs: Rngs) -> None:
         networks, stations, users = shape
         self._slot_s = slot_s
-        self._paths = channel.sinusoids
-        self._direct, scatter = _rice_amplitudes(channel)
-        self._amplitude = scatter / math.sqrt(self._paths)
+        direct, scatter = _rice_amplitudes(channel)
+        self._amplitude = scatter / math.sqrt(channel.sinusoids)
         self.power = np.empty(shape)
-        self._field = np.empty(shape, dtype=np.complex128)
-        self._imaginary = np.empty(shape)
-        self._phasor = np.empty((networks, self._paths, stations, users), dtype=np.complex128)
-        self._rotation = np.empty_like(self._phasor)
-        self._cosine = np.empty(self._phasor.shape)
+        self._phasor, self._turn = np.empty((2, networks, channel.sinusoids, 2, stations, users))
+        flat = (networks, channel.sinusoids, 2, stations * users)
+        self._state = kernels.Sinusoids(
+            direct, self._phasor.reshape(flat), self._turn.reshape(flat)
+        )
+        self.process = tuple(self._state)
+        self._cosine = np.empty((networks, channel.sinusoids, stations, users))
         self._doppler_hz = np.full(shape, channel.doppler_hz or 0.0)
         for network, rng in enumerate(rngs):
             self._place(network, slice(None), slice(None), rng)
-
-    def advance(self) -> None:
-        self._phasor *= self._rotation
-        np.add.reduce(self._phasor, axis=1, out=self._field)
-        self._field += self._direct
-        np.square(self._field.real, out=self.power)
-        np.square(self._field.imag, out=self._imaginary)
-        self.power += self._imaginary
 
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
         self._place(network, slice(None), slice(row, row + 1), rng)
@@ -352,23 +333,30 @@ class _Sinusoids(Fading):
         self, network: int, rows: Rows, doppler_hz: ArrayLike, stations: Rows = EVERY
     ) -> None:
         self._doppler_hz[network][stations, rows] = doppler_hz
-        self._rotate(network, stations, rows)
+        self._set_turn(network, stations, rows)
 
     def _place(self, network: int, stations: slice, users: slice, rng: np.random.Generator) -> None:
         """Draw angles and phases of the paths of some links of a network anew."""
-        phasor = self._phasor[network, :, stations, users]
-        angle, phase = 2.0 * math.pi * rng.random((2, *phasor.shape))
-        phasor[...] = self._amplitude * np.exp(1j * phase)
-        self._cosine[network, :, stations, users] = np.cos(angle)
-        self._rotate(network, stations, users)
-        field = self._direct + phasor.sum(axis=0)
-        self.power[network, stations, users] = np.square(field.real) + np.square(field.imag)
+        cosine = self._cosine[network, :, stations, users]
+        phasor = self._phasor[network, :, :, stations, users]
+        angle, phase = 2.0 * math.pi * rng.random((2, *cosine.shape))
+        phasor[:, 0] = self._amplitude * np.cos(phase)
+        phasor[:, 1] = self._amplitude * np.sin(phase)
+        cosine[...] = np.cos(angle)
+        self._set_turn(network, stations, users)
+        networks, count, columns = self.power.shape
+        flat = self.power.reshape(networks, count * columns)
+        first, last, _ = users.indices(columns)
+        for station in range(*stations.indices(count)):
+            kernels.sum_paths(self._state, network, station * columns + first, last - first, flat)
 
-    def _rotate(self, network: int, stations: Rows, users: Rows) -> None:
+    def _set_turn(self, network: int, stations: Rows, users: Rows) -> None:
         """Set the turn that a slot gives to each path of some links of a network."""
         doppler_hz = self._doppler_hz[network][stations, users]
         turns = doppler_hz * self._cosine[network][:, stations, users]
-        self._rotation[network][:, stations, users] = np.exp(2j * math.pi * self._slot_s * turns)
+        angle = 2.0 * math.pi * self._slot_s * turns
+        self._turn[network, :, 0][:, stations, users] = np.cos(angle)
+        self._turn[network, :, 1][:, stations, users] = np.sin(angle)
 
 
 class _Replay(Fading):

@@ -19,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.emulator.fading import EVERY, make_fading
+from slotwise.emulator.kernels.slot import Air
 from slotwise.emulator.layout import (
+    Places,
     associate,
     cell_of,
     distance,
@@ -32,7 +34,8 @@ from slotwise.emulator.layout import (
 )
 from slotwise.emulator.measured import read_gains
 from slotwise.emulator.mobility import Motion
-from slotwise.emulator.propagation import mean_gain, move_shadow
+from slotwise.emulator.obstacles import Obstacles
+from slotwise.emulator.propagation import mean_gain
 from slotwise.emulator.radio import from_db
 from slotwise.emulator.scenario import InputError
 from slotwise.emulator.sections import Cells, Channel, Layout, Mobility
@@ -41,6 +44,7 @@ from slotwise.emulator.streams import Cause, Streams
 __all__ = ["Medium", "user_gains"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 _LIGHT_M_PER_S = 299_792_458.0
 _ENDLESS = np.array([-np.inf, -np.inf, np.inf, np.inf])
 
@@ -87,10 +91,12 @@ class Medium:
 
     Attributes
     ----------
-    coupling : ndarray, shape (B, S, M), float64
-        Power gain between antennas and users now. Rows of absent users are zero.
     mean : ndarray, shape (B, S, M), float64
-        The same without fading.
+        Power gain between antennas and users without fading. Rows of absent users are zero.
+    fading : Fading
+        Its fading power; the product of both is `coupling`.
+    air : tuple
+        Values of `kernels.slot.Air`: mean gains, fading power and the antenna of each user.
     serving : ndarray, shape (B, M), int64
         Site of each user.
     present : ndarray, shape (B, M), bool
@@ -116,22 +122,20 @@ class Medium:
         self.layout, self.channel, self.drop = layout, channel, drop
         self._streams, self._networks = streams, tuple(networks)
         count = len(self._networks)
-        self.places = [
-            place_stations(layout, streams.network(Cause.LAYOUT, number, drop), users=rows)
-            for number in self._networks
-        ]
+        self.places = self._place(rows)
         self.station = np.stack([places.station for places in self.places])
         sites = self.station.shape[1]
         self._cells = layout if isinstance(layout, Cells) else None
         self._paired = self._cells is None
         per_user = self._cells is not None and self._cells.antennas == "per-user"
         self.own_antenna = self._paired or per_user
-        self._downlink = self._cells is not None and self._cells.direction == "downlink"
+        self.downlink = self._cells is not None and self._cells.direction == "downlink"
         antennas = rows if self.own_antenna else sites
 
         self._beam = np.ones((sites, rows))
         if layout.kind == "pairs":
             np.fill_diagonal(self._beam, from_db(layout.direct_gain_db))
+        self._still = mobility.kind == "still"
         self._wrapped = len(self.places[0].tiles) > 1
         area = _ENDLESS if self._wrapped else self.places[0].area
         self.motion = Motion(mobility, area, count, rows)
@@ -139,21 +143,31 @@ class Medium:
         self.present = np.zeros((count, rows), bool)
         self.home = np.zeros((count, rows), np.int64)
         self.serving = np.zeros((count, rows), np.int64)
-        self._sight = np.ones((count, sites, rows))
-        self._shadow = np.zeros((count, sites, rows))
+        self._obstacles = Obstacles(
+            channel, (count, sites, rows), self._paired, streams, networks, drop
+        )
         self._site_mean = np.zeros((count, sites, rows))
         self.mean = np.zeros((count, antennas, rows)) if per_user else self._site_mean
-        self.coupling = np.zeros((count, antennas, rows))
-        self._gain: Array | None = None
-        self._moving = [streams.network(Cause.SHADOWING, n, drop) for n in self._networks]
-        replay = self._measured(rows)
         self.fading = make_fading(
             channel,
             slot_s,
             (count, antennas, rows),
             [streams.network(Cause.FADING, number, drop) for number in self._networks],
-            replay,
+            self._measured(rows),
         )
+        antenna = np.tile(np.arange(rows), (count, 1)) if self.own_antenna else self.serving
+        self.air = Air(self.mean, self.fading.power, antenna).values()
+        self._long_term: dict[int, tuple[Index, Array]] = {}
+
+    def _place(self, rows: int) -> list[Places]:
+        """Stations of every network; only Poisson points differ."""
+        layout, drop = self.layout, self.drop
+        differ = layout.kind == "poisson"
+        places = [
+            place_stations(layout, self._streams.network(Cause.LAYOUT, number, drop), users=rows)
+            for number in (self._networks if differ else self._networks[:1])
+        ]
+        return places if differ else places * len(self._networks)
 
     def _measured(self, rows: int) -> Array | None:
         if self.channel.replay_path is None or self.channel.fading != "replay":
@@ -167,25 +181,73 @@ class Medium:
         return gains[:, :rows, :rows]
 
     @property
+    def coupling(self) -> Array:
+        """Power gain between antennas and users now, shape (B, S, M); a new array."""
+        return self.mean * self.fading.power
+
+    @property
     def gain(self) -> Array:
         """Gains among users now, ``[b, k, j]`` from transmitter j to the receiver of k.
 
         Returns
         -------
         ndarray, shape (B, M, M), float64
-            Linear power gains; do not write to it.
+            A new array of linear power gains.
         """
-        if self._gain is None:
-            self._gain = self.between_users(self.coupling)
-        return self._gain
+        return self.between_users(self.coupling)
 
-    def between_users(self, coupling: Array) -> Array:
+    def between_users(self, coupling: Array, networks: slice = EVERY) -> Array:
         """User-to-user gains of any coupling array, such as an estimate; shape (B, M, M)."""
-        return user_gains(coupling, None if self.own_antenna else self.serving, self._downlink)
+        serving = None if self.own_antenna else self.serving[networks]
+        return user_gains(coupling, serving, self.downlink)
+
+    def long_term_gain(self, network: int, row: Index) -> Array:
+        """Gains among users of a network without fading.
+
+        Returns
+        -------
+        ndarray, shape (K, K), float64
+            Read-only; the same array as last time while the same users are at the same places.
+        """
+        last = self._long_term.get(network)
+        if last is not None and (last[0] is row or np.array_equal(last[0], row)):
+            return last[1]
+        one = slice(network, network + 1)
+        every = self.between_users(self.mean[one] * self.fading.mean, one)
+        gain: Array = every[0][np.ix_(row, row)]
+        gain.flags.writeable = False
+        self._long_term[network] = row, gain
+        return gain
 
     def first_homes(self, network: int, users: int) -> NDArray[np.int64]:
         """Homes of the first users of a network, spread evenly over its cells; shape (users,)."""
         return homes(self.layout, self.places[network], users)
+
+    def populate(self, network: int, row: Index, user: Index, home: Index, now_s: float) -> None:
+        """Give the users of a new medium their places, all at once.
+
+        Users who come later draw from streams of their own, these from the network's. Their fading
+        is that of the new medium.
+
+        Parameters
+        ----------
+        network : int
+            In which network.
+        row, user, home : ndarray, shape (n,), int64
+            Rows of the users, their numbers, and the cells or sites they appear at.
+        now_s : float
+            From when they move [s].
+        """
+        number = self._networks[network]
+        self.home[network, row] = home
+        self._appear(network, row, user, self._streams.network(Cause.POSITION, number, self.drop))
+        self._moved_s[network, row] = now_s
+        self._obstacles.populate(network)
+        everything = (network, EVERY, EVERY)
+        self._site_mean[everything] = self._mean_gains(everything)
+        self._serve(network, row)
+        self._set_doppler(network, row)
+        self._refresh_mean(network)
 
     def enter(self, network: int, row: int, user: int, home: int | None, now_s: float) -> None:
         """Give a user a place, mean gains, a station and a fresh fading state.
@@ -201,27 +263,39 @@ class Medium:
         now_s : float
             From when it moves [s].
         """
-        number = self._networks[network]
-        places = self.places[network]
-        self.present[network, row] = True
-        position_stream = self._streams.user(Cause.POSITION, number, user, self.drop)
-        drawn = draw_home(self.layout, places, position_stream)
+        number, one = self._networks[network], np.array([row])
+        position = self._streams.user(Cause.POSITION, number, user, self.drop)
+        drawn = draw_home(self.layout, self.places[network], position)
         self.home[network, row] = drawn if home is None else home
-        place = drop_users(self.layout, places, self.home[network, row : row + 1], position_stream)
-        # Who it is (group, speed) is the same in every drop; where it goes is not.
-        moving = self._streams.user(Cause.MOBILITY, number, user)
-        legs = self._streams.user(Cause.MOBILITY, number, user, self.drop) if self.drop else None
-        self.motion.join(network, row, place[0], moving, legs)
+        self._appear(network, one, np.array([user]), position)
         self._moved_s[network, row] = now_s
-        if self.layout.kind == "pairs":
-            self.station[network, row] = drop_receivers(self.layout, place, position_stream)[0]
-        self._draw_sight_and_shadow(network, row, number, user)
-        self._refresh_mean(network, row)
-        self._serve(network, row)
-        self._set_doppler(network, row)
+        self._obstacles.enter(network, row, user, self.drop)
+        column = (network, EVERY, slice(row, row + 1))
+        self._site_mean[column] = self._mean_gains(column)
+        if self._paired:
+            receiver = (network, slice(row, row + 1), EVERY)
+            self._site_mean[receiver] = self._mean_gains(receiver)
+        self._serve(network, one)
+        self._set_doppler(network, one)
         start = self._streams.user(Cause.FADING_START, number, user, self.drop)
         self.fading.renew(network, row, start, self.own_antenna)
-        self._refresh_coupling(network)
+        self._refresh_mean(network)
+
+    def _appear(self, network: int, row: Index, user: Index, rng: np.random.Generator) -> None:
+        """Put users somewhere near their homes, and let them set out."""
+        number, places = self._networks[network], self.places[network]
+        self.present[network, row] = True
+        place = drop_users(self.layout, places, self.home[network, row], rng)
+        if self.layout.kind == "pairs":
+            self.station[network, row] = drop_receivers(self.layout, place, rng)
+        if self._still:
+            self.motion.stand(network, row, place)
+            return
+        for at, who, position in zip(row.tolist(), user.tolist(), place, strict=True):
+            # Who it is (group, speed) is the same in every drop; where it goes is not.
+            moving = self._streams.user(Cause.MOBILITY, number, who)
+            legs = self._streams.user(Cause.MOBILITY, number, who, self.drop) if self.drop else None
+            self.motion.join(network, at, position, moving, legs)
 
     def leave(self, network: int, row: int) -> None:
         """Remove a user: its gains become zero."""
@@ -232,13 +306,7 @@ class Medium:
             self._site_mean[network, row, :] = 0.0
         if self.layout.kind == "pairs":
             self.station[network, row] = np.nan
-        self._refresh_coupling(network)
-
-    def fade(self) -> None:
-        """Let every link fade for one slot."""
-        self.fading.advance()
-        np.multiply(self.mean, self.fading.power, out=self.coupling)
-        self._gain = None
+        self._refresh_mean(network)
 
     def move(self, now_s: float) -> list[tuple[int, int]]:
         """Move users, refresh their mean gains, and hand over those who need another station.
@@ -261,16 +329,11 @@ class Medium:
             self.motion.position[:] = fold(self.station, self.motion.position, tiles)
         if before is not None:
             self.station += self.motion.position - before
-        path = moved[:, None, :] + (moved[:, :, None] if self._paired else 0.0)
-        for b, stream in enumerate(self._moving):
-            innovation = stream.standard_normal(self._shadow.shape[1:])
-            self._shadow[b] = move_shadow(
-                self._shadow[b], path[b], self.channel.shadowing_distance_m, innovation
-            )
+        self._obstacles.move(moved)
         self._site_mean[:] = self._mean_gains((EVERY, EVERY, EVERY))
         changed = self._hand_over()
         for b in range(len(self._networks)):
-            self._refresh_coupling(b)
+            self._refresh_mean(b)
         return changed
 
     def _mean_gains(self, links: tuple[int | slice, slice, slice]) -> Array:
@@ -284,7 +347,9 @@ class Medium:
                 self.motion.position[networks, users],
                 self.places[0].tiles,
             )
-        gain = mean_gain(self.channel, length, self._sight[links], self._shadow[links])
+        gain = mean_gain(
+            self.channel, length, self._obstacles.sight[links], self._obstacles.shadow[links]
+        )
         gain *= self._beam[sites, users]
         gain *= self.present[networks, users][..., None, :]
         if self._paired:
@@ -300,57 +365,33 @@ class Medium:
         self.serving[changed] = chosen[changed]
         return [(int(b), int(m)) for b, m in np.argwhere(changed)]
 
-    def _draw_sight_and_shadow(self, network: int, row: int, number: int, user: int) -> None:
-        sites, rows = self._sight.shape[1:]
-        size = sites + rows if self._paired else sites
-        sight = self._streams.user(Cause.SIGHT, number, user, self.drop).random(size)
-        shadow = self._streams.user(Cause.SHADOWING, number, user, self.drop)
-        normal = shadow.standard_normal(size)
-        if self._paired:
-            self._sight[network, row, :] = sight[sites:]
-            self._shadow[network, row, :] = normal[sites:]
-        self._sight[network, :, row] = sight[:sites]
-        self._shadow[network, :, row] = normal[:sites]
-
-    def _refresh_mean(self, network: int, row: int) -> None:
-        """Mean gains of one user's column and, for a pair, of its receiver's row."""
-        column = (network, EVERY, slice(row, row + 1))
-        self._site_mean[column] = self._mean_gains(column)
-        if self._paired:
-            receiver = (network, slice(row, row + 1), EVERY)
-            self._site_mean[receiver] = self._mean_gains(receiver)
-
-    def _serve(self, network: int, row: int) -> None:
+    def _serve(self, network: int, row: Index) -> None:
         if self._cells is None:
             self.serving[network, row] = row
         elif self._cells.association == "home":
-            one = slice(row, row + 1)
-            self.serving[network, row] = cell_of(
-                self.layout,
-                self.places[network],
-                self.home[network, one],
-                self.motion.position[network, one],
-            )[0]
+            home, position = self.home[network, row], self.motion.position[network, row]
+            served = cell_of(self.layout, self.places[network], home, position)
+            self.serving[network, row] = served
         else:
-            self.serving[network, row] = associate(self._site_mean[network, :, row : row + 1])[0]
+            self.serving[network, row] = associate(self._site_mean[network][:, row])
 
-    def _refresh_coupling(self, network: int) -> None:
+    def _refresh_mean(self, network: int) -> None:
+        """Long-term gains of a network have changed."""
         if self.mean is not self._site_mean:
             served = self._site_mean[network, self.serving[network]]
             np.multiply(served, self.present[network][:, None], out=self.mean[network])
-        np.multiply(self.mean[network], self.fading.power[network], out=self.coupling[network])
-        self._gain = None
+        self._long_term.pop(network, None)
 
-    def _set_doppler(self, network: int, row: int) -> None:
-        """State the Doppler of a user's links, and of those to its receiver if it has its own."""
-        if self.channel.doppler_hz is not None:
-            self.fading.set_doppler(network, row, self.channel.doppler_hz)
-            return
+    def _set_doppler(self, network: int, row: Index) -> None:
+        """State the Doppler of users' links, and of those to their receivers if they have some."""
+        if self.channel.doppler_hz is not None or self._still:
+            return  # as the fading was made with
         per_speed = self.channel.carrier_hz / _LIGHT_M_PER_S
         speed = self.motion.speed[network]
         if self._paired:
-            both = (speed + speed[row]) * per_speed
-            self.fading.set_doppler(network, row, both)
-            self.fading.set_doppler(network, EVERY, both, stations=row)
+            for m in row.tolist():
+                both = (speed + speed[m]) * per_speed
+                self.fading.set_doppler(network, m, both)
+                self.fading.set_doppler(network, EVERY, both, stations=m)
         else:
-            self.fading.set_doppler(network, row, float(speed[row]) * per_speed)
+            self.fading.set_doppler(network, row, speed[row] * per_speed)

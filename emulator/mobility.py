@@ -127,6 +127,19 @@ class Motion:
             self._rng[at] = rng if legs is None else legs
             self._walk(at)
 
+    def stand(self, network: int, row: NDArray[np.int64], position: Array) -> None:
+        """Let users appear who never move, and so have no group either.
+
+        Parameters
+        ----------
+        network : int
+        row : (n,) int64
+            Where they are kept.
+        position : (n, 2) float64
+            Where they appear [m].
+        """
+        self.position[network, row] = position
+
     def leave(self, network: int, row: int) -> None:
         """Empty a row."""
         at = (network, row)

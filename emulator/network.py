@@ -7,13 +7,24 @@ exact: whoever is about to change something first calls `integrate` up to that i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from slotwise.emulator.kernels.reports import put_in_force
+from slotwise.emulator.kernels.slot import (
+    Ledger,
+    LedgerValues,
+    Terms,
+    TermsValues,
+    integrate,
+    slot,
+)
 from slotwise.emulator.medium import Medium
-from slotwise.emulator.radio import consumed_power, from_db, from_dbm, rate
+from slotwise.emulator.radio import from_db, from_dbm, rate
+from slotwise.emulator.roster import Roster
 from slotwise.emulator.scenario import Scenario
 from slotwise.emulator.sections import Episode, Radio
 from slotwise.emulator.streams import Streams
@@ -81,9 +92,39 @@ class Network:
         self._cap = None if radio.sinr_cap_db is None else float(from_db(radio.sinr_cap_db))
         self.user_id: Ids = np.full(shape, -1, np.int64)
         self.power, self.delivered = np.zeros(shape), np.zeros(shape)
-        self.carried, self.radiated, self.consumed = (np.zeros(shape[0]) for _ in range(3))
-        self.time_s = np.zeros(shape[0])
-        self.medium = self.medium_of(episode, 0)
+        self.carried, self.radiated, self.consumed, self.time_s = np.zeros((4, shape[0]))
+        self._ledger: LedgerValues = Ledger(
+            user_id=self.user_id,
+            power=self.power,
+            delivered=self.delivered,
+            carried=self.carried,
+            radiated=self.radiated,
+            consumed=self.consumed,
+            time_s=self.time_s,
+        ).values()
+        self._level_s = 0.0  # up to when all integrals go
+        self._roster: Roster | None = None
+        self._adopt(self.medium_of(episode, 0))
+
+    def _adopt(self, medium: Medium) -> None:
+        """Live in a medium from now on."""
+        self.medium = medium
+        radio = self.scenario.radio
+        self._terms: TermsValues = Terms(
+            noise_w=self.noise_w,
+            sinr_cap=math.inf if self._cap is None else self._cap,
+            inefficiency=radio.amplifier_inefficiency,
+            circuit_w=radio.circuit_power_w,
+            downlink=medium.downlink,
+            own_antenna=medium.own_antenna,
+        ).values()
+
+    @property
+    def roster(self) -> Roster:
+        """Who is in which row, to be lent out; the same one until somebody comes or goes."""
+        if self._roster is None:
+            self._roster = Roster(self.user_id.copy())
+        return self._roster
 
     def medium_of(self, episode: Episode | None, drop: int) -> Medium:
         """An empty medium of an episode; InputError if a file that it names is unusable."""
@@ -119,21 +160,34 @@ class Network:
         networks : slice
             Which networks.
         """
-        elapsed = now_s - self.time_s[networks]
-        if not elapsed.any():
-            return
-        power = self.power[networks]
-        rates = self.rates(networks)
-        rates *= elapsed[:, None]
-        self.delivered[networks] += rates
-        self.carried[networks] += rates.sum(axis=1)
-        self.radiated[networks] += power.sum(axis=1) * elapsed
-        radio = self.scenario.radio
-        drawn = consumed_power(
-            power, self.user_id[networks] >= 0, radio.amplifier_inefficiency, radio.circuit_power_w
-        )
-        self.consumed[networks] += drawn * elapsed
-        self.time_s[networks] = now_s
+        first, last, _ = networks.indices(len(self.numbers))
+        integrate(first, last, now_s, self._terms, self.medium.air, self._ledger)
+        if networks == ALL:
+            self._level_s = now_s
+
+    def end_slot(self, now_s: float) -> None:
+        """Carry the integrals to the end of a slot and let every link fade into the next.
+
+        Parameters
+        ----------
+        now_s : float
+            Not before the last call's time [s].
+        """
+        fading = self.medium.fading
+        if fading.process is None:
+            self.integrate(now_s)
+            fading.advance()
+        else:
+            slot(now_s, self._terms, self.medium.air, self._ledger, fading.process)
+            self._level_s = now_s
+
+    def populate(self, network: int, users: int, now_s: float) -> None:
+        """Let the first users in at once, silent until granted."""
+        row = np.arange(users)
+        self.user_id[network, row] = row
+        self._roster = None
+        home = self.medium.first_homes(network, users)
+        self.medium.populate(network, row, row, home, now_s)
 
     def join(self, network: int, user: int, home: int | None, now_s: float) -> int | None:
         """Let a user in, silent until granted.
@@ -149,6 +203,7 @@ class Network:
         row = int(free[0])
         self.integrate(now_s, slice(network, network + 1))
         self.user_id[network, row] = user
+        self._roster = None
         self.delivered[network, row] = 0.0
         self.medium.enter(network, row, user, home, now_s)
         return row
@@ -163,6 +218,7 @@ class Network:
         """
         self.integrate(now_s, slice(network, network + 1))
         self.user_id[network, row] = -1
+        self._roster = None
         self.power[network, row] = 0.0
         self.medium.leave(network, row)
         return float(self.delivered[network, row])
@@ -178,26 +234,25 @@ class Network:
             Whom each is for, -1 for nobody. A user keeps its row for life, so a row with another
             id now is another user, which keeps its own power.
         """
-        self.integrate(now_s)
-        np.copyto(self.power, power, where=(user_id == self.user_id) & (user_id >= 0))
+        self.catch_up(now_s)
+        put_in_force(power, user_id, self.user_id, self.power)
 
-    def fade(self) -> None:
-        """Next slot's fading; call `integrate` first."""
-        self.medium.fade()
+    def catch_up(self, now_s: float) -> None:
+        """Integrate up to now unless that has been done; then powers may change."""
+        if now_s != self._level_s:
+            self.integrate(now_s)
 
     def redrop(self, drop: int, now_s: float) -> None:
         """Give every present user a new place under the same layout and channel."""
-        self.medium.drop = drop
-        for b, m in np.argwhere(self.present()):
-            self._enter(int(b), int(m), int(self.medium.home[b, m]), now_s)
+        medium = self.medium
+        medium.drop = drop
+        for b, m in np.argwhere(self.present()).tolist():
+            medium.enter(b, m, int(self.user_id[b, m]), int(medium.home[b, m]), now_s)
 
     def change(self, episode: Episode, drop: int, now_s: float) -> None:
         """Begin an episode: new layout or channel, the same users at new places."""
-        self.medium = self.medium_of(episode, drop)
+        self._adopt(self.medium_of(episode, drop))
         for b in range(len(self.numbers)):
             home = self.medium.first_homes(b, self.user_id.shape[1])
-            for m in np.flatnonzero(self.user_id[b] >= 0):
-                self._enter(b, int(m), int(home[m]), now_s)
-
-    def _enter(self, network: int, row: int, home: int, now_s: float) -> None:
-        self.medium.enter(network, row, int(self.user_id[network, row]), home, now_s)
+            row = np.flatnonzero(self.user_id[b] >= 0)
+            self.medium.populate(b, row, self.user_id[b, row], home[row], now_s)

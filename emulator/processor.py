@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slotwise.emulator.kernels.reports import lay_out, lay_out_present
 from slotwise.emulator.network import Network
 from slotwise.emulator.observation import Report
 from slotwise.emulator.sections import Timing
@@ -65,6 +66,10 @@ class Processor:
     ) -> None:
         self._timing, self._network, self._journal = timing, network, journal
         self._now, self._schedule = now, schedule
+        self._instant_s = 1e-9 * timing.slot_s  # what counts as the same instant: rounding of sums
+        self._deadline_s = timing.deadline
+        self._ideal = timing.mode == "ideal"
+        self._unsound = np.empty(len(network.user_id), np.bool_)
         self._fresh: Report | None = None
         self._handed: Report | None = None
         self._computing: _Decision | None = None
@@ -87,32 +92,41 @@ class Processor:
         report.arrived_s = self._now()
         self._journal.tally.reports += 1
         self._fresh = report
-        if self._timing.mode != "ideal" and self._timing.fallback != "hold":
-            self._schedule(self._timing.deadline, self._overdue, report)
+        if not self._ideal and self._timing.fallback != "hold":
+            self._schedule(self._deadline_s, self._overdue, report)
 
     def hand_over(self) -> Report:
         """Give the freshest report to whoever decides; call only when `ready`."""
         report, self._fresh = self._fresh, None
         assert report is not None
-        network = self._network
-        report.time_s = self._now()
-        report.keep_only(report.user_id == network.user_id)
-        report.power = network.power.copy()
-        report.serving = network.medium.serving.copy()
+        report.hand_over(self._now())
         self._handed = report
         return report
 
     def answer(self, power: Any, elapsed_s: float) -> None:
         """Powers for the report in hand; a faulty vector is counted and replaced."""
         report = self._take()
-        rows, fault = self._checked(power, report)
-        self._charge(self._decision(report, rows, elapsed_s, fault))
+        latency_s = 0.0 if self._ideal else self._latency_s(elapsed_s)
+        if latency_s > 0:
+            rows = self._network.power.copy()
+            fault = self._lay_out(power, report, rows)
+            self._compute(report, rows, elapsed_s, latency_s, fault)
+        else:
+            self._network.catch_up(self._now())
+            fault = self._lay_out(power, report, self._network.power)
+            self._conclude(report, elapsed_s, latency_s, fault)
 
     def fail(self, cause: str, elapsed_s: float) -> None:
         """No powers for the report in hand, because deciding failed."""
         report = self._take()
         self._fault(report, len(report.user_id))
-        self._charge(self._decision(report, self._fallback(report), elapsed_s, cause))
+        latency_s = self._latency_s(elapsed_s)
+        fallback = self._fallback(report)
+        if latency_s > 0:
+            self._compute(report, fallback, elapsed_s, latency_s, cause)
+        else:
+            self._put_in_force(fallback, report)
+            self._conclude(report, elapsed_s, latency_s, cause)
 
     def skip(self) -> None:
         """No powers for the report in hand, because there is nobody to decide for."""
@@ -120,8 +134,9 @@ class Processor:
 
     def finish(self) -> None:
         """The last slot has ended: account for what is unfinished."""
-        if self._computing is not None:
-            self._record(self._computing)
+        left = self._computing
+        if left is not None:
+            self._record(left.report, left.elapsed_s, left.latency_s, left.fault)
         if self._fresh is not None and self._late(self._fresh):
             self._miss(self._fresh, "no decision before the end")
 
@@ -129,13 +144,8 @@ class Processor:
         if self._handed is None:
             raise RuntimeError("no report waits for a decision: call advance() first")
         report, self._handed = self._handed, None
+        report.measurement.expire()
         return report
-
-    def _decision(
-        self, report: Report, power: Array | None, elapsed_s: float, fault: str
-    ) -> _Decision:
-        latency_s = self._latency_s(elapsed_s)
-        return _Decision(report, power, elapsed_s, latency_s, self._now() + latency_s, fault)
 
     def _latency_s(self, elapsed_s: float) -> float:
         match self._timing.mode:
@@ -145,43 +155,55 @@ class Processor:
                 return elapsed_s * self._timing.slowdown
         return 0.0
 
-    def _charge(self, decision: _Decision) -> None:
-        """Put a decision in force after its latency."""
-        self._journal.tally.decisions += 1
-        if decision.fault:
-            self._journal.note(self._now(), "fault", cause=decision.fault)
-        if decision.latency_s > 0:
-            self._computing = decision
-            self._schedule(decision.latency_s, self._effect, decision)
-        else:
-            self._effect(decision)
+    def _compute(
+        self, report: Report, power: Array | None, elapsed_s: float, latency_s: float, fault: str
+    ) -> None:
+        """Put a decision in force after its latency; None is no decision."""
+        due_s = self._now() + latency_s
+        self._computing = _Decision(report, power, elapsed_s, latency_s, due_s, fault)
+        self._schedule(latency_s, self._effect, self._computing)
+        self._count(fault)
 
     def _effect(self, decision: _Decision) -> None:
         self._computing = None
-        self._settle(decision.report)
         self._put_in_force(decision.power, decision.report)
-        self._record(decision)
+        self._settle(decision.report)
+        self._record(decision.report, decision.elapsed_s, decision.latency_s, decision.fault)
 
-    def _record(self, decision: _Decision) -> None:
-        report = decision.report
-        missed = self._late(report)
+    def _conclude(self, report: Report, elapsed_s: float, latency_s: float, fault: str) -> None:
+        """A decision that took no time is in force."""
+        self._count(fault)
+        self._settle(report)
+        self._record(report, elapsed_s, latency_s, fault)
+
+    def _count(self, fault: str) -> None:
+        self._journal.tally.decisions += 1
+        if fault:
+            self._journal.note(self._now(), "fault", cause=fault)
+
+    def _record(self, report: Report, elapsed_s: float, latency_s: float, fault: str) -> None:
+        missed = not self._ideal and self._late(report)
         if missed:
             delay_s = self._now() - report.arrived_s
             self._miss(report, f"in force {delay_s:.3g} s after its report")
-        for users, trace in zip(report.users, self._journal.traces, strict=False):
+        traces = self._journal.traces
+        if not traces:
+            return
+        for users, trace in zip(report.users, traces, strict=True):
             trace.add(
                 "decisions",
                 report.slot,
                 report.time_s,
-                decision.elapsed_s,
-                decision.latency_s,
+                elapsed_s,
+                latency_s,
                 int(users),
                 missed,
-                decision.fault,
+                fault,
             )
 
     def _settle(self, report: Report) -> None:
-        self._decided_slot = max(self._decided_slot, report.slot)
+        if report.slot > self._decided_slot:  # a fresher one may have been settled before
+            self._decided_slot = report.slot
 
     def _overdue(self, report: Report) -> None:
         """A deadline has come: the fallback answers unless a decision as fresh is in force."""
@@ -192,13 +214,8 @@ class Processor:
             self._fall_back(report)
             self._put_in_force(self._fallback(report), report)
 
-    @property
-    def _instant_s(self) -> float:
-        """What counts as the same instant: rounding of sums of times [s]."""
-        return 1e-9 * self._timing.slot_s
-
     def _late(self, report: Report) -> bool:
-        overdue_s = self._now() - report.arrived_s - self._timing.deadline
+        overdue_s = self._now() - report.arrived_s - self._deadline_s
         return overdue_s > self._instant_s
 
     def _miss(self, report: Report, cause: str) -> None:
@@ -230,37 +247,49 @@ class Processor:
                 return np.zeros(report.user_id.shape)
         return None
 
-    def _checked(self, power: Any, report: Report) -> tuple[Array | None, str]:
-        """Powers in the rows of the state, faulty networks on the fallback, and what was wrong."""
-        present = report.user_id >= 0
-        try:
-            rows = _in_rows(power, present)
-        except (TypeError, ValueError) as error:
-            self._fault(report, len(present))
-            return self._fallback(report), str(error)
+    def _lay_out(self, power: Any, report: Report, rows: Array) -> str:
+        """Powers for the users of a report, faulty networks on the fallback; what was wrong."""
+        user_id, unsound = report.user_id, self._unsound
         most_w = report.p_max_w * (1.0 + _POWER_TOLERANCE)
-        good = np.logical_and(rows >= 0.0, rows <= most_w)
-        sound = np.all(good, axis=1, keepdims=True)
-        if np.all(sound):
-            return rows, ""
-        self._fault(report, int(np.count_nonzero(np.logical_not(sound))))
+        try:
+            given = _as_powers(power, user_id)
+            place = lay_out if given.ndim == 2 else lay_out_present
+            count = place(given, user_id, self._network.user_id, most_w, rows, unsound)
+            if count == 0:
+                return ""
+            fault = _fault_in(given, user_id, most_w, report.p_max_w)
+        except (TypeError, ValueError) as error:
+            unsound[:], count, fault = True, len(user_id), str(error)
+        self._fault(report, count)
         fallback = self._fallback(report)
-        held = self._network.power if fallback is None else fallback
-        fault = f"power {rows[~good][0]:g} W outside [0, {report.p_max_w:g}] W"
-        return np.where(sound, rows, held), fault
+        if fallback is not None:
+            there = (user_id == self._network.user_id) & (user_id >= 0)
+            np.copyto(rows, fallback, where=there & unsound[:, None])
+        return fault
 
 
-def _in_rows(power: Any, present: NDArray[np.bool_]) -> Array:
-    """Spread powers of present users, (K,) for one network or (B, M), over the rows."""
-    if np.iscomplexobj(power):
-        raise TypeError("powers are complex")
-    given = np.asarray(power, dtype=np.float64)
-    if given.shape == present.shape:
-        return np.where(present, given, 0.0)
-    users = int(np.count_nonzero(present))
-    if len(present) != 1 or given.shape != (users,):
-        wanted = f"({users},)" if len(present) == 1 else str(present.shape)
-        raise ValueError(f"powers of shape {given.shape}, expected {wanted}")
-    rows = np.zeros(present.shape)
-    rows[present] = given
-    return rows
+def _as_powers(power: Any, user_id: NDArray[np.int64]) -> Array:
+    """Powers as an array, (K,) for the users of one network or (B, M)."""
+    given = np.asarray(power)
+    if given.dtype != np.float64 or not given.flags.c_contiguous:
+        if given.dtype.kind == "c":
+            raise TypeError("powers are complex")
+        given = np.ascontiguousarray(given, dtype=np.float64)
+    if given.shape != user_id.shape and (given.ndim != 1 or len(user_id) != 1):
+        raise _wrong_shape(given, user_id)
+    return given
+
+
+def _wrong_shape(given: Array, user_id: NDArray[np.int64]) -> ValueError:
+    users = int(np.count_nonzero(user_id >= 0))
+    wanted = f"({users},)" if len(user_id) == 1 else str(user_id.shape)
+    return ValueError(f"powers of shape {given.shape}, expected {wanted}")
+
+
+def _fault_in(given: Array, user_id: NDArray[np.int64], most_w: float, p_max_w: float) -> str:
+    """Which power of somebody is not in the box; raises where powers are too many or too few."""
+    if given.ndim == 1 and given.size != np.count_nonzero(user_id >= 0):
+        raise _wrong_shape(given, user_id)
+    meant = given[user_id >= 0] if given.ndim == 2 else given
+    wrong = meant[~((meant >= 0.0) & (meant <= most_w))]
+    return f"power {wrong[0]:g} W outside [0, {p_max_w:g}] W"

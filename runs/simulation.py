@@ -27,6 +27,8 @@ from slotwise.runs.watchdog import Abandoned, time_limit
 
 __all__ = ["ABANDONED", "command_line", "simulate", "versions"]
 
+_REHEARSAL_S = 60.0  # most that a first decision takes, compiling included
+
 ABANDONED = "abandoned"
 """How the fault of a decision begins that had to be ended from outside."""
 
@@ -75,6 +77,8 @@ def simulate(
     seat = make(controller, seed=seed) if isinstance(controller, str) else controller
     began = time.perf_counter()
     emulator = Emulator(scenario, seed, slots=slots, record=True)
+    if isinstance(controller, str):
+        _rehearse(make(controller, seed=seed), scenario, seed)
     seat.reset(scenario, seed)
     label = controller if isinstance(controller, str) else controller.name
     info = _info(scenario, label, seed, slots, emulator)
@@ -99,6 +103,18 @@ def command_line() -> str:
     """The command as it was typed; empty where Python code asked."""
     program = Path(sys.argv[0]).name
     return shlex.join([program, *sys.argv[1:]]) if program.startswith("slotwise") else ""
+
+
+def _rehearse(understudy: Controller, scenario: Scenario, seed: int) -> None:
+    """Decide once where it does not count: what is compiled on first use is compiled now.
+
+    Whatever goes wrong will go wrong again when it counts.
+    """
+    report = Emulator(scenario, seed, slots=1).advance()
+    if report is not None and report.users[0]:
+        understudy.reset(scenario, seed)
+        with time_limit(_REHEARSAL_S) as limited:
+            _decide(understudy, report.observation(), limited, _REHEARSAL_S)
 
 
 def _live(

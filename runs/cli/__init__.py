@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from slotwise.runs.cli import catalogue, draws, lives
+from slotwise.runs.cli import catalogue, draws, lives, machine
 from slotwise.runs.cli.options import Interrupted, examples
 
 __all__ = ["app", "main", "status"]
@@ -61,6 +61,7 @@ app = typer.Typer(
 lives.add_to(app)
 draws.add_to(app)
 catalogue.add_to(app)
+machine.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:

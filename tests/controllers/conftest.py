@@ -28,6 +28,7 @@ def observe() -> Observe:
             measured_s=0.0,
             user_id=np.array(range(users) if user_id is None else user_id, dtype=np.int64),
             gain=gain,
+            mean_gain=gain,
             noise_power=np.full(users, noise_power),
             p_max=np.full(users, p_max),
             weight=np.ones(users),

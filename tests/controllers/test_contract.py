@@ -20,6 +20,13 @@ SPECS = [
     "max",
     "random",
     "greedy",
+    "beam",
+    "beam:width=3,depth=4,patience=0",
+    "beam:width=2,polish=false",
+    "beam:width=3,sparse=3",
+    "ascent",
+    "ascent:start=silent",
+    "ascent:start=beam,levels=3,floor_db=-9,sweeps=2,cap=15",
     "optimum",
     "wmmse",
     "wmmse:starts=3",
@@ -28,6 +35,9 @@ SPECS = [
     "wmmse:starts=3,warm_start=true,flip=true",
     "wmmse:tolerance=0,max_iterations=3",
     "wmmse:tolerance=1e-3,max_iterations=100",
+    "wmmse:threads=2",
+    "wmmse:sparse=3",
+    "wmmse:sparse=3,starts=2,warm_start=true,flip=true",
 ]
 WITHOUT_MEMORY = [spec for spec in SPECS if spec != "random" and "warm_start" not in spec]
 USERS = [0, 1, 2, 7]

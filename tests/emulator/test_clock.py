@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import simpy
 from numpy.typing import NDArray
+from scipy.special import expn
 
 from slotwise.emulator.clock import Emulator
 from slotwise.emulator.observation import Observation
@@ -202,3 +204,38 @@ def test_episodes_change_the_channel_and_keep_the_users() -> None:
 def test_impossible_emulators_are_refused(arguments: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Emulator(load("gaussian-ic"), **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["gaussian-ic", "d2d", "nasir-guo", "imac"])
+@pytest.mark.parametrize("networks", [1, 64])
+def test_a_slot_is_at_most_two_events(
+    name: str, networks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whoever is there: nothing runs for a user between its own events.
+    emulator = Emulator(load(name), seed=1, networks=networks, slots=51)
+    events = 0
+    step = simpy.Environment.step
+
+    def counted(clock: simpy.Environment) -> None:
+        nonlocal events
+        events += 1
+        step(clock)
+
+    monkeypatch.setattr(simpy.Environment, "step", counted)
+    while (report := emulator.advance()) is not None:
+        emulator.grant(np.full(report.user_id.shape, report.p_max_w))
+    assert emulator.journal.tally.decisions == 51
+    assert events <= 2 * 52
+
+
+def test_four_thousand_networks_live_on_one_clock() -> None:
+    emulator = Emulator(load("gaussian-ic"), seed=1, networks=4096, slots=2)
+    while (report := emulator.advance()) is not None:
+        assert report.gain.shape == (4096, 10, 10)
+        emulator.grant(np.full(report.user_id.shape, report.p_max_w))
+    carried = emulator.network.carried / (2 * emulator.scenario.timing.slot_s)
+    # Signal and nine interferers are exponential: the mean of ln(1 + S / (1 + I)) is the integral
+    # of exp(-t) (1 + t)^-10, which is e E_10(1).
+    expected = 10.0 * np.e * expn(10, 1.0) / np.log(2.0)
+    assert carried.mean() == pytest.approx(expected, abs=4.0 * carried.std() / 64.0)
+    assert len(np.unique(carried)) == 4096

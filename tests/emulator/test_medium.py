@@ -68,7 +68,7 @@ def test_links_of_pairs_fade_by_the_speeds_of_both_ends() -> None:
     driving = medium.motion.speed[0] > 0
     assert 0 < driving.sum() < 8
     before = medium.fading.power.copy()
-    medium.fade()
+    medium.fading.advance()
     still = (medium.fading.power == before)[0]
     # A link stands still only if both its ends do.
     np.testing.assert_array_equal(still, ~driving[:, None] & ~driving[None, :])

@@ -1,0 +1,141 @@
+"""How kernels are compiled, and where compiled code is kept.
+
+Compiled code lies in the user's cache directory (or in ``NUMBA_CACHE_DIR``), in a folder named
+after a digest of the kernels' sources: Numba itself looks only at the file of the function that is
+called, and would go on using old code of a kernel that this one calls. Where nothing can be
+written, kernels are compiled in every process anew, and a notice says so once.
+
+With ``NUMBA_DISABLE_JIT=1`` kernels run as the Python they are written in.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import inspect
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import numba
+import numpy as np
+from platformdirs import user_cache_path
+
+__all__ = ["CompilationNotice", "cache_directory", "kernel"]
+
+_STATES_KEPT = 12
+"""Folders of compiled code that are kept, two for each state of the sources."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+_SETTINGS: Any = numba.config
+_njit: Any = numba.njit  # its types know options only when they are spelled out
+
+
+class CompilationNotice(UserWarning):
+    """Compiled code cannot be kept, so that every process waits for the compiler."""
+
+
+def kernel(
+    *, reorder: bool = False, inline: bool = False
+) -> Callable[[Callable[Arguments, Result]], Callable[Arguments, Result]]:
+    """Compile a function on first use, for the types of its arguments, and keep the code.
+
+    A product may be contracted with a sum to one rounding, division by zero is what IEEE 754 says,
+    and the interpreter's lock is released, so that threads may share a batch.
+
+    Parameters
+    ----------
+    reorder : bool
+        Sums may be added in another order, reciprocals shared and the sign of zero ignored. Never
+        that numbers are finite: a kernel may meet infinities, and stops on them.
+    inline : bool
+        Put the code of a small function into its callers.
+
+    Returns
+    -------
+    callable
+        Decorator; the function has the same arguments and results.
+    """
+
+    def compiled(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+        if _SETTINGS.DISABLE_JIT:
+            return _wrapping(function)
+        options = {
+            "error_model": "numpy",
+            "fastmath": {"contract", "reassoc", "arcp", "nsz"} if reorder else {"contract"},
+            "nogil": True,
+            "forceinline": inline,
+        }
+        kept = _SETTINGS.CACHE_DIR
+        try:
+            _SETTINGS.CACHE_DIR = str(_directory(Path(inspect.getfile(function)).parent))
+            return _njit(cache=True, **options)(function)  # type: ignore[no-any-return]
+        except (RuntimeError, OSError):
+            _give_notice()
+            return _njit(**options)(function)  # type: ignore[no-any-return]
+        finally:
+            _SETTINGS.CACHE_DIR = kept
+
+    return compiled
+
+
+def _wrapping(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """The function as it is; integers wrap and infinities arise without a word, as compiled."""
+
+    @functools.wraps(function)
+    def interpreted(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    return interpreted
+
+
+def cache_directory() -> Path | None:
+    """Where compiled code is kept, a folder for each state of the sources; None for nowhere.
+
+    Nothing is kept where nothing is compiled, under ``NUMBA_DISABLE_JIT=1``.
+    """
+    if _SETTINGS.DISABLE_JIT:
+        return None
+    return Path(_SETTINGS.CACHE_DIR) if _SETTINGS.CACHE_DIR else user_cache_path("slotwise")
+
+
+@functools.cache
+def _directory(package: Path) -> Path:
+    """Where the compiled code of a package's kernels is kept."""
+    base = cache_directory()
+    assert base is not None  # or nothing would be compiled
+    digest = hashlib.sha256()
+    for folder in sorted({package, Path(__file__).parent}):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.read_bytes())
+    directory = base / digest.hexdigest()[:16]
+    if not _SETTINGS.CACHE_DIR:  # in a directory of ours we may tidy up
+        _keep_recent(directory)
+    return directory
+
+
+def _keep_recent(directory: Path) -> None:
+    """Make a directory the most recent of its neighbours, and remove those long out of use."""
+    with contextlib.suppress(OSError):
+        directory.mkdir(parents=True, exist_ok=True)
+        os.utime(directory)
+        states = sorted(directory.parent.iterdir(), key=lambda path: -path.stat().st_mtime)
+        for state in states[_STATES_KEPT:]:
+            shutil.rmtree(state, ignore_errors=True)
+
+
+@functools.cache
+def _give_notice() -> None:
+    warnings.warn(
+        "compiled code cannot be kept: no cache directory can be written to, so that every "
+        "process compiles anew; set NUMBA_CACHE_DIR to a directory that can",
+        CompilationNotice,
+        stacklevel=4,
+    )

@@ -1,0 +1,226 @@
+"""A slot of B networks, compiled: rates are integrated to its end, then every link fades.
+
+The rates are those of `slotwise.emulator.radio`, which is their reference. Whoever is silent has no
+rate, and nothing is summed for it. One network is finished before the next is begun, so that its
+gains are read from memory once; networks share nothing, so that each lives as it would alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slotwise.emulator.kernels.compilation import kernel
+from slotwise.emulator.kernels.fading import step
+from slotwise.emulator.kernels.logarithm import log2_1p
+
+__all__ = ["Air", "Ledger", "Terms", "integrate", "slot"]
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.int64]
+# Plain tuples reach a kernel in half the time that named ones take.
+TermsValues = tuple[float, float, float, float, bool, bool]
+AirValues = tuple[Array, Array, Ids]
+LedgerValues = tuple[Ids, Array, Array, Array, Array, Array, Array]
+
+
+class Terms(NamedTuple):
+    """What never changes: the radio, and how antennas and users belong together.
+
+    Attributes
+    ----------
+    noise_w : float
+        Noise power of every receiver [W].
+    sinr_cap : float
+        Largest SINR that counts, linear; infinite if there is none.
+    inefficiency : float
+        Consumed per radiated power [1].
+    circuit_w : float
+        What a user that is present consumes besides [W].
+    downlink : bool
+        Whether antennas transmit to users, or users to antennas.
+    own_antenna : bool
+        Whether antenna m belongs to user row m: that of an empty row is not there either.
+    """
+
+    noise_w: float
+    sinr_cap: float
+    inefficiency: float
+    circuit_w: float
+    downlink: bool
+    own_antenna: bool
+
+    def values(self) -> TermsValues:
+        """The same without names."""
+        return cast("TermsValues", tuple(self))
+
+
+class Air(NamedTuple):
+    """The links of B networks between S antennas and M user rows.
+
+    Attributes
+    ----------
+    mean, fading : [B, S, M], float64
+        Mean gain and fading power, whose product is the gain.
+    antenna : [B, M], int64
+        Antenna that serves each user.
+    """
+
+    mean: Array
+    fading: Array
+    antenna: Ids
+
+    def values(self) -> AirValues:
+        """The same without names."""
+        return cast("AirValues", tuple(self))
+
+
+class Ledger(NamedTuple):
+    """Who is there, at what power, and what has been carried; see `network.Network`.
+
+    Attributes
+    ----------
+    user_id : [B, M], int64
+        -1 for nobody.
+    power, delivered : [B, M], float64
+        Power in force [W], and integral of the rate [bit/Hz].
+    carried, radiated, consumed, time_s : [B], float64
+        Integrals of sum rate [bit/Hz], radiated and consumed power [J], and up to when they go [s].
+    """
+
+    user_id: Ids
+    power: Array
+    delivered: Array
+    carried: Array
+    radiated: Array
+    consumed: Array
+    time_s: Array
+
+    def values(self) -> LedgerValues:
+        """The same without names."""
+        return cast("LedgerValues", tuple(self))
+
+
+@kernel(reorder=True)
+def _uplink_sinr(b: int, rows: int, terms: Terms, air: Air, sent: Array, sinr: Array) -> None:
+    """SINR of users who transmit to antennas: a sum along the row of each one's antenna."""
+    mean, fade = air.mean, air.fading
+    for k in range(rows):
+        own = sent[k]
+        sinr[k] = 0.0
+        if own > 0.0:
+            s = air.antenna[b, k]
+            sent[k] = 0.0  # so that one loop sums over all the others
+            heard = 0.0
+            for j in range(rows):
+                heard += mean[b, s, j] * fade[b, s, j] * sent[j]
+            sent[k] = own
+            signal = mean[b, s, k] * fade[b, s, k] * own
+            sinr[k] = min(signal / (heard + terms.noise_w), terms.sinr_cap)
+
+
+@kernel(reorder=True)
+def _downlink_sinr(b: int, rows: int, terms: Terms, air: Air, sent: Array, sinr: Array) -> None:
+    """SINR of users who listen: every transmitting antenna adds its row to what they hear."""
+    mean, fade = air.mean, air.fading
+    heard = np.full(rows, terms.noise_w)
+    for j in range(rows):
+        if sent[j] > 0.0:
+            s, own, before = air.antenna[b, j], sent[j], heard[j]
+            for k in range(rows):
+                heard[k] += mean[b, s, k] * fade[b, s, k] * own
+            heard[j] = before  # it does not disturb itself
+    for k in range(rows):
+        s = air.antenna[b, k]
+        signal = mean[b, s, k] * fade[b, s, k] * sent[k]
+        sinr[k] = min(signal / heard[k], terms.sinr_cap)
+
+
+@kernel()
+def _rows_in_use(b: int, user_id: Ids) -> int:
+    """Rows up to the last that holds a user."""
+    rows: int = user_id.shape[1]
+    while rows > 0 and user_id[b, rows - 1] < 0:
+        rows -= 1
+    return rows
+
+
+@kernel(reorder=True)
+def _integrate_one(
+    b: int, rows: int, now_s: float, terms: Terms, air: Air, ledger: Ledger, room: Array
+) -> None:
+    """Carry the integrals of one network forward under the powers and gains in force."""
+    elapsed_s = now_s - ledger.time_s[b]
+    if elapsed_s == 0.0:
+        return
+    ledger.time_s[b] = now_s
+    rate, sent = room[0], room[1]
+    radiated = 0.0
+    present = 0.0
+    for k in range(rows):
+        sent[k] = ledger.power[b, k]
+        radiated += sent[k]
+        present += 1.0 if ledger.user_id[b, k] >= 0 else 0.0
+    if terms.downlink:
+        _downlink_sinr(b, rows, terms, air, sent, rate)
+    else:
+        _uplink_sinr(b, rows, terms, air, sent, rate)
+    for k in range(rows):
+        rate[k] = log2_1p(rate[k])
+    carried = 0.0
+    for k in range(rows):
+        ledger.delivered[b, k] += rate[k] * elapsed_s
+        carried += rate[k]
+    ledger.carried[b] += carried * elapsed_s
+    ledger.radiated[b] += radiated * elapsed_s
+    consumed = terms.inefficiency * radiated + terms.circuit_w * present
+    ledger.consumed[b] += consumed * elapsed_s
+
+
+@kernel()
+def integrate(
+    first: int, last: int, now_s: float, terms: TermsValues, air: AirValues, ledger: LedgerValues
+) -> None:
+    """Carry the integrals of some networks forward to `now_s`.
+
+    Parameters
+    ----------
+    first, last : int
+        Networks from `first` up to, not including, `last`.
+    now_s : float
+        Not before the time the integrals go to [s].
+    terms, air, ledger
+        Values of `Terms`, `Air` and `Ledger` of B networks; the ledger is written to.
+    """
+    book = Ledger(*ledger)
+    room = np.empty((2, book.power.shape[1]))
+    for b in range(first, last):
+        rows = _rows_in_use(b, book.user_id)
+        _integrate_one(b, rows, now_s, Terms(*terms), Air(*air), book, room)
+
+
+@kernel()
+def slot(
+    now_s: float, terms: TermsValues, air: AirValues, ledger: LedgerValues, process: tuple[Any, ...]
+) -> None:
+    """End a slot: carry the integrals of every network to `now_s`, then let its links fade.
+
+    Parameters
+    ----------
+    now_s : float
+        Not before the time the integrals go to [s].
+    terms, air, ledger
+        As of `integrate`; fading power and ledger are written to.
+    process : tuple
+        Values of the process by which the links fade; it moves on by one slot.
+    """
+    radio, links, book = Terms(*terms), Air(*air), Ledger(*ledger)
+    networks, antennas, columns = links.fading.shape
+    power = links.fading.reshape(networks, antennas * columns)
+    room = np.empty((2, columns))
+    for b in range(networks):
+        rows = _rows_in_use(b, book.user_id)
+        _integrate_one(b, rows, now_s, radio, links, book, room)
+        step(process, b, rows if radio.own_antenna else antennas, rows, columns, power)

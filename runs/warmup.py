@@ -1,0 +1,80 @@
+"""Compile every kernel before it is needed, by using it on something small.
+
+What is compiled depends on the types of arguments, so nothing is as sure as doing what users do:
+emulators with every kind of fading live a few slots, and controllers decide, alone and in batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from slotwise.controllers import make
+from slotwise.emulator.clock import Emulator
+from slotwise.emulator.drops import draw
+from slotwise.emulator.scenario import load
+
+__all__ = ["steps"]
+
+_LIVES = {
+    "no fading": ["channel.fading=none"],
+    "independent Rayleigh fading": [],
+    "independent Rician fading": ["channel.rician_k_db=3"],
+    "Gauss-Markov fading": ["channel.fading=gauss-markov", "channel.doppler_hz=10"],
+    "sums of sinusoids": ["channel.fading=sinusoids", "channel.doppler_hz=10"],
+    "decisions that take time": ["timing.mode=fixed", "timing.latency_s=1e-4"],
+}
+_SPECS = (
+    "wmmse",
+    "wmmse:precision=single",
+    "wmmse:flip=true,starts=2",
+    "wmmse:sparse=2",
+    "greedy",
+    "beam",
+    "beam:sparse=2",
+    "ascent",
+    "optimum",
+)
+_FEW, _MANY = 4, 70  # users: batches of few go through lanes, those of many one after another
+
+
+def steps() -> Iterator[tuple[str, Callable[[], None]]]:
+    """What there is to compile.
+
+    Yields
+    ------
+    label : str
+        What is compiled.
+    compile : callable
+        Does it.
+    """
+    for label, changes in _LIVES.items():
+        yield label, lambda changes=changes: _live(changes)  # type: ignore[misc]
+    for spec in _SPECS:
+        yield spec, lambda spec=spec: _decide(spec)  # type: ignore[misc]
+
+
+def _live(changes: list[str]) -> None:
+    """Live three slots of one network and of two."""
+    scenario = load("gaussian-ic", [f"population.initial_users={_FEW}", *changes])
+    for networks in (1, 2):
+        emulator = Emulator(scenario, networks=networks, slots=3)
+        while (report := emulator.advance()) is not None:
+            report.observation()
+            emulator.grant(np.full(report.gain.shape[:2], report.p_max_w))
+
+
+def _decide(spec: str) -> None:
+    """Decide for one network and many, of few users and many, who share receivers or not."""
+    controller = make(spec)
+    emulator = Emulator(load("gaussian-ic", [f"population.initial_users={_FEW}"]), slots=1)
+    report = emulator.advance()
+    assert report is not None
+    controller.decide(report.observation())
+    for scenario in (load("gaussian-ic"), load("imac")):
+        few = draw(scenario, samples=3, links=_FEW * 3)
+        controller.allocate(few.gain, few.noise_power, few.p_max, few.weight)
+    if spec != "optimum":
+        many = draw(load("gaussian-ic"), samples=2, links=_MANY)
+        controller.allocate(many.gain, many.noise_power, many.p_max, many.weight)

@@ -39,6 +39,10 @@ class FullPower(Controller):
         """See `Controller.allocate`."""
         return broadcast(gain, noise_power, p_max, weight).p_max.copy()
 
+    def decide(self, observation: Observation) -> Array:
+        """See `Controller.decide`."""
+        return observation.p_max.copy()
+
 
 class RandomPower(Controller):
     """Powers uniform in [0, p_max], drawn anew for every decision.

@@ -231,7 +231,7 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(tmp_path: Path, jobs: str) ->
         start_new_session=True,
     )
     end = time.monotonic() + 60
-    while not is_run(tmp_path / "met/cells/max/seed-1") and time.monotonic() < end:
+    while not is_run(tmp_path / "met/cells/max/seed-2") and time.monotonic() < end:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all of the command's processes
     out, err = process.communicate(timeout=30)

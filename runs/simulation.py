@@ -94,7 +94,7 @@ def simulate(
 
 def versions() -> dict[str, str]:
     """Versions of slotwise and of what its numbers depend on."""
-    packages = ("slotwise", "numpy", "scipy", "simpy")
+    packages = ("slotwise", "numpy", "numba", "scipy", "simpy")
     found = {package: metadata.version(package) for package in packages}
     return found | {"python": platform.python_version(), "machine": platform.machine()}
 

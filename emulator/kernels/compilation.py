@@ -25,7 +25,7 @@ import numba
 import numpy as np
 from platformdirs import user_cache_path
 
-__all__ = ["CompilationNotice", "cache_directory", "kernel"]
+__all__ = ["CompilationNotice", "cache_directory", "is_first_use", "kernel"]
 
 _STATES_KEPT = 12
 """Folders of compiled code that are kept, two for each state of the sources."""
@@ -104,6 +104,13 @@ def cache_directory() -> Path | None:
     if _SETTINGS.DISABLE_JIT:
         return None
     return Path(_SETTINGS.CACHE_DIR) if _SETTINGS.CACHE_DIR else user_cache_path("slotwise")
+
+
+def is_first_use() -> bool:
+    """Whether this state of the sources has never been compiled here, so that it will be now."""
+    if cache_directory() is None:
+        return False
+    return next(_directory(Path(__file__).parent).rglob("*.nbi"), None) is None
 
 
 @functools.cache

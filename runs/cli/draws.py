@@ -17,6 +17,7 @@ from slotwise.runs.cli.options import (
     clean_stdout,
     examples,
     print_json,
+    tell_of_compiling,
 )
 
 if TYPE_CHECKING:
@@ -146,6 +147,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
                 drawn = {"--links": links, "--samples": samples, "--set": overrides or None}
                 _refuse("with --scenario only", drawn)
                 draws = _measured(gains, transmit_dbm, noise_power, p_max)
+            tell_of_compiling()
             results = evaluate_controllers(
                 draws, seats, latency_samples=latency_samples, seed=seed, progress=True
             )

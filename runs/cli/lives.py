@@ -18,6 +18,7 @@ from slotwise.runs.cli.options import (
     clean_stdout,
     examples,
     print_json,
+    tell_of_compiling,
 )
 
 if TYPE_CHECKING:
@@ -122,6 +123,7 @@ def _live_one(
     make(controller, seed)
     if out is not None:
         check_run_place(out)
+    tell_of_compiling()
     length = own_slots(scenario) if slots is None else slots
     label = f"run {scenario.name}"
     with (
@@ -174,8 +176,10 @@ def compare(  # noqa: PLR0913 - a parameter is an option of the command
 
     try:
         with clean_stdout(as_json):
+            loaded = _load(scenario, overrides)
+            tell_of_compiling()
             result = compare_controllers(
-                _load(scenario, overrides),
+                loaded,
                 controllers,
                 slots=slots,
                 seeds=range(seed, seed + seeds),

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from slotwise.runs.cli.options import Interrupted, Json, Seed, clean_stdout, examples, print_json
+from slotwise.runs.cli.options import (
+    Interrupted,
+    Json,
+    Seed,
+    clean_stdout,
+    examples,
+    print_json,
+    tell_of_compiling,
+)
 
 __all__ = ["add_to"]
 
@@ -87,6 +95,7 @@ def bench(
     if plot is not None:
         plotting.check(plot)
     wanted = [*(only or GROUPS), *(["growth"] if plot else []), *(["peers"] if peers else [])]
+    tell_of_compiling()
     try:
         with (
             clean_stdout(as_json or as_markdown),

@@ -23,6 +23,7 @@ __all__ = [
     "clean_stdout",
     "examples",
     "print_json",
+    "tell_of_compiling",
 ]
 
 
@@ -96,6 +97,17 @@ def examples(*lines: str) -> str:
     stay under 80 columns.
     """
     return "\n".join(("[bold]Examples[/bold]", *(f"  {line}" for line in lines)))
+
+
+def tell_of_compiling() -> None:
+    """Tell whoever looks at a terminal why the first command takes its time."""
+    if not sys.stderr.isatty():
+        return
+    from slotwise.emulator.kernels.compilation import is_first_use
+    from slotwise.runs.progress import note
+
+    if is_first_use():
+        note("first use: kernels are compiled as they are needed, up to a minute in all, once")
 
 
 def print_json(value: Any) -> None:

@@ -46,6 +46,17 @@ def test_the_second_process_starts_with_the_code_of_the_first(tmp_path: Path) ->
     assert any(tmp_path.rglob("*.nbi"))
 
 
+def test_the_first_use_is_known_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "state"
+    monkeypatch.setattr(compilation, "_directory", lambda _: folder)
+    assert compilation.is_first_use()
+    folder.mkdir()
+    (folder / "kernel.nbi").touch()
+    assert not compilation.is_first_use()
+
+
 def test_kernels_run_as_python_where_nothing_is_compiled(tmp_path: Path) -> None:
     numbers, hits, complaint = run(NUMBA_DISABLE_JIT="1", NUMBA_CACHE_DIR=str(tmp_path))
     compiled = [float(x) for x in run()[0].strip("[]").split(",")]

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from slotwise.controllers.heuristics import FullPower
+from slotwise.emulator.kernels import compilation
 from slotwise.runs import read_run
+from slotwise.runs.cli.options import tell_of_compiling
 
 COMMANDS = (
     ["run"],
@@ -220,13 +222,13 @@ def test_reference_lists_every_section(slotwise: Slotwise) -> None:
 def test_what_a_controller_prints_never_mixes_with_json(
     slotwise: Slotwise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = FullPower.allocate
+    plain = FullPower.decide
 
     def talkative(self: FullPower, *arguments: Any, **options: Any) -> Any:
         print("thinking")  # noqa: T201
         return plain(self, *arguments, **options)
 
-    monkeypatch.setattr(FullPower, "allocate", talkative)
+    monkeypatch.setattr(FullPower, "decide", talkative)
     code, out, err = slotwise("run", *SHORT, "-c", "max", "--json")
     assert code == 0
     assert json.loads(out)["decisions"] == 20
@@ -244,3 +246,15 @@ def test_one_seed_gives_the_same_numbers_in_two_processes() -> None:
             del found[name]
     assert again == first
     assert other["mean_sum_rate"] != first["mean_sum_rate"]
+
+
+@pytest.mark.parametrize(("terminal", "first"), [(True, True), (True, False), (False, True)])
+def test_whoever_looks_on_at_the_first_use_is_told_why_it_takes_long(
+    terminal: bool, first: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compilation, "is_first_use", lambda: first)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
+    tell_of_compiling()
+    told = capsys.readouterr().err
+    assert told.startswith("first use: kernels are compiled") == (terminal and first)
+    assert told.count("\n") == int(terminal and first)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Controller, Problem, broadcast
+from slotwise.controllers.base import Controller, Problem
 from slotwise.controllers.kernels.ascent import ascend
-from slotwise.controllers.search import flat, problem_of
+from slotwise.controllers.search import flat, problem_of, refuse
 from slotwise.emulator.radio import from_db
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Ascent(Controller):
         every = flat(problem)
         found = np.array(power, dtype=np.float64).reshape(every.weight.shape)
         if ascend(*every, found, self._level, self._ceiling, self.sweeps) >= 0:
-            broadcast(*problem)
+            refuse(problem)
         return found.reshape(problem.weight.shape)
 
 

@@ -86,8 +86,13 @@ def strongest(gain: Array, count: int, p_max: Array | float = 1.0) -> Neighbourh
     -------
     Neighbourhood
         Among equals the first.
+
+    Raises
+    ------
+    ValueError
+        If a gain or power limit is negative or not finite, or shapes do not fit.
     """
-    gain = _plain(gain)
+    gain = _plain(broadcast(gain, 1.0, p_max).gain)
     users = len(gain)
     near, rest = strongest_rows(gain, np.full(users, p_max), min(count, max(users - 1, 0)))
     return Neighbourhood(near, rest)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from slotwise.controllers.kernels.beam import best_sets
 from slotwise.controllers.kernels.flip import flip
 from slotwise.controllers.kernels.links import best_of as best_of_each
 
-__all__ = ["best_of", "flat", "flipped", "grown", "one_flip", "problem_of"]
+__all__ = ["best_of", "flat", "flipped", "grown", "one_flip", "problem_of", "refuse"]
 
 Array = NDArray[np.float64]
 
@@ -123,8 +124,20 @@ def grown(problem: Problem, width: int, depth: int | None = None, patience: int 
     every = flat(problem)
     power = np.empty(every.weight.shape)
     if best_sets(*every, _keys(users), width, most, patience, power) >= 0:
-        broadcast(*problem)
+        refuse(problem)
     return power.reshape(problem.weight.shape)
+
+
+def refuse(problem: Problem) -> NoReturn:
+    """Say what a kernel has found to be out of its range.
+
+    Raises
+    ------
+    ValueError
+        Always.
+    """
+    broadcast(*problem)
+    raise ValueError("gain, noise_power, p_max or weight is out of its range")
 
 
 def problem_of(

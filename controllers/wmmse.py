@@ -126,12 +126,17 @@ def wmmse(  # noqa: PLR0913 - a problem, a start, a rule, and how to compute
     -----
     Compiled; `slotwise.controllers.wmmse_numpy.wmmse_numpy` is the same in plain NumPy.
     """
-    if dtype not in (np.float64, np.float32):
+    precision: np.dtype[Any] = np.dtype(dtype)
+    if precision not in (np.float64, np.float32):
         raise ValueError(f"dtype = {dtype}: must be float64 or float32")
-    batch = batch_of(gain, noise_power, p_max, weight, start, np.dtype(dtype))
+    if threads < 1 or math.isnan(tolerance):
+        raise ValueError(
+            f"threads = {threads}, tolerance = {tolerance}: must be at least 1 and a number"
+        )
+    batch = batch_of(gain, noise_power, p_max, weight, start, precision)
     power = np.empty(batch.gain.shape[:-1])
     iterations = np.zeros(len(power), dtype=np.int64)
-    rule = float(tolerance), int(max_iterations), np.dtype(dtype).type(1.0)
+    rule = float(tolerance), int(max_iterations), precision.type(1.0)
     if not _solve_in_parts(batch, power, iterations, rule, threads):
         broadcast(np.asarray(gain, dtype=np.float64), noise_power, p_max, weight)
         raise ValueError("gain, noise_power, p_max or weight is out of its range")
@@ -228,6 +233,8 @@ class Wmmse(Controller):
             raise ValueError(f"threads = {threads}: must be at least 1")
         if sparse < 0:
             raise ValueError(f"sparse = {sparse}: must be non-negative")
+        if sparse and precision != "double":
+            raise ValueError(f"precision = {precision}: must be double where sparse is not zero")
         self.starts = starts
         self.warm_start = warm_start
         self.flip = flip

@@ -37,6 +37,7 @@ class Measurement:
     def __init__(self, network: Network, air: AirValues | None = None) -> None:
         self._network = network
         self._live = air is None
+        self._downlink = network.medium.downlink  # an episode may change it under way
         self._air: AirValues | None = network.medium.air if air is None else air
 
     @classmethod
@@ -72,7 +73,7 @@ class Measurement:
             If it was to be read in the network, and the report has been answered.
         """
         gain = np.empty((row.size, row.size))
-        among_users(network, row, self._network.medium.downlink, self._current(), gain)
+        among_users(network, row, self._downlink, self._current(), gain)
         return gain
 
     def everywhere(self, user_id: Ids) -> Array:
@@ -95,7 +96,7 @@ class Measurement:
         """
         networks, rows = user_id.shape
         gain = np.empty((networks, rows, rows))
-        among_all(user_id, self._network.medium.downlink, self._current(), gain)
+        among_all(user_id, self._downlink, self._current(), gain)
         return gain
 
     def long_term(self, network: int, row: Ids) -> Array:

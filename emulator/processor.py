@@ -73,6 +73,7 @@ class Processor:
         self._fresh: Report | None = None
         self._handed: Report | None = None
         self._computing: _Decision | None = None
+        self._ready_s = 0.0  # since when the processor has been idle and a report has waited
         self._decided_slot = -1  # of the newest measurement that a decision in force was made from
 
     @property
@@ -92,6 +93,8 @@ class Processor:
         report.arrived_s = self._now()
         self._journal.tally.reports += 1
         self._fresh = report
+        if self._computing is None:
+            self._ready_s = report.arrived_s
         if not self._ideal and self._timing.fallback != "hold":
             self._schedule(self._deadline_s, self._overdue, report)
 
@@ -99,7 +102,8 @@ class Processor:
         """Give the freshest report to whoever decides; call only when `ready`."""
         report, self._fresh = self._fresh, None
         assert report is not None
-        report.hand_over(self._now())
+        # Not the clock's time, which events of other networks may have moved on by a rounding.
+        report.hand_over(self._ready_s)
         self._handed = report
         return report
 
@@ -112,9 +116,9 @@ class Processor:
             fault = self._lay_out(power, report, rows)
             self._compute(report, rows, elapsed_s, latency_s, fault)
         else:
-            self._network.catch_up(self._now())
+            self._network.catch_up(report.time_s)
             fault = self._lay_out(power, report, self._network.power)
-            self._conclude(report, elapsed_s, latency_s, fault)
+            self._conclude(report, elapsed_s, fault)
 
     def fail(self, cause: str, elapsed_s: float) -> None:
         """No powers for the report in hand, because deciding failed."""
@@ -125,8 +129,8 @@ class Processor:
         if latency_s > 0:
             self._compute(report, fallback, elapsed_s, latency_s, cause)
         else:
-            self._put_in_force(fallback, report)
-            self._conclude(report, elapsed_s, latency_s, cause)
+            self._put_in_force(fallback, report, report.time_s)
+            self._conclude(report, elapsed_s, cause)
 
     def skip(self) -> None:
         """No powers for the report in hand, because there is nobody to decide for."""
@@ -134,10 +138,10 @@ class Processor:
 
     def finish(self) -> None:
         """The last slot has ended: account for what is unfinished."""
-        left = self._computing
-        if left is not None:
-            self._record(left.report, left.elapsed_s, left.latency_s, left.fault)
-        if self._fresh is not None and self._late(self._fresh):
+        now_s = self._now()
+        if self._computing is not None:
+            self._record(self._computing, now_s)
+        if self._fresh is not None and self._late(self._fresh, now_s):
             self._miss(self._fresh, "no decision before the end")
 
     def _take(self) -> Report:
@@ -159,46 +163,48 @@ class Processor:
         self, report: Report, power: Array | None, elapsed_s: float, latency_s: float, fault: str
     ) -> None:
         """Put a decision in force after its latency; None is no decision."""
-        due_s = self._now() + latency_s
+        due_s = report.time_s + latency_s
         self._computing = _Decision(report, power, elapsed_s, latency_s, due_s, fault)
-        self._schedule(latency_s, self._effect, self._computing)
+        self._schedule(due_s - self._now(), self._effect, self._computing)
         self._count(fault)
 
     def _effect(self, decision: _Decision) -> None:
         self._computing = None
-        self._put_in_force(decision.power, decision.report)
+        self._ready_s = decision.due_s
+        self._put_in_force(decision.power, decision.report, decision.due_s)
         self._settle(decision.report)
-        self._record(decision.report, decision.elapsed_s, decision.latency_s, decision.fault)
+        self._record(decision, decision.due_s)
 
-    def _conclude(self, report: Report, elapsed_s: float, latency_s: float, fault: str) -> None:
+    def _conclude(self, report: Report, elapsed_s: float, fault: str) -> None:
         """A decision that took no time is in force."""
         self._count(fault)
         self._settle(report)
-        self._record(report, elapsed_s, latency_s, fault)
+        if not self._ideal or self._journal.traces:
+            now_s = report.time_s
+            self._record(_Decision(report, None, elapsed_s, 0.0, now_s, fault), now_s)
 
     def _count(self, fault: str) -> None:
         self._journal.tally.decisions += 1
         if fault:
             self._journal.note(self._now(), "fault", cause=fault)
 
-    def _record(self, report: Report, elapsed_s: float, latency_s: float, fault: str) -> None:
-        missed = not self._ideal and self._late(report)
+    def _record(self, decision: _Decision, now_s: float) -> None:
+        report = decision.report
+        missed = self._late(report, now_s)
         if missed:
-            delay_s = self._now() - report.arrived_s
+            delay_s = now_s - report.arrived_s
             self._miss(report, f"in force {delay_s:.3g} s after its report")
         traces = self._journal.traces
-        if not traces:
-            return
-        for users, trace in zip(report.users, traces, strict=True):
+        for users, trace in zip(report.users if traces else (), traces, strict=True):
             trace.add(
                 "decisions",
                 report.slot,
                 report.time_s,
-                elapsed_s,
-                latency_s,
+                decision.elapsed_s,
+                decision.latency_s,
                 int(users),
                 missed,
-                fault,
+                decision.fault,
             )
 
     def _settle(self, report: Report) -> None:
@@ -212,11 +218,10 @@ class Processor:
             newest = max(newest, coming.report.slot)  # comes into force at this very instant
         if newest < report.slot:
             self._fall_back(report)
-            self._put_in_force(self._fallback(report), report)
+            self._put_in_force(self._fallback(report), report, self._now())
 
-    def _late(self, report: Report) -> bool:
-        overdue_s = self._now() - report.arrived_s - self._deadline_s
-        return overdue_s > self._instant_s
+    def _late(self, report: Report, now_s: float) -> bool:
+        return bool(now_s - report.arrived_s - self._deadline_s > self._instant_s)
 
     def _miss(self, report: Report, cause: str) -> None:
         self._journal.tally.missed_deadlines += 1
@@ -224,9 +229,9 @@ class Processor:
             self._fall_back(report)
         self._journal.note(self._now(), "missed", cause=cause)
 
-    def _put_in_force(self, power: Array | None, report: Report) -> None:
+    def _put_in_force(self, power: Array | None, report: Report, now_s: float) -> None:
         if power is not None:
-            self._network.grant(power, report.user_id, self._now())
+            self._network.grant(power, report.user_id, now_s)
 
     def _fault(self, report: Report, networks: int) -> None:
         self._journal.tally.faults += networks
@@ -270,7 +275,10 @@ class Processor:
 
 def _as_powers(power: Any, user_id: NDArray[np.int64]) -> Array:
     """Powers as an array, (K,) for the users of one network or (B, M)."""
-    given = np.asarray(power)
+    try:
+        given = np.asarray(power)
+    except Exception as error:  # whatever an object does that is asked for its numbers
+        raise TypeError(f"powers are no array: {error}") from error
     if given.dtype != np.float64 or not given.flags.c_contiguous:
         if given.dtype.kind == "c":
             raise TypeError("powers are complex")

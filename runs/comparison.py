@@ -19,6 +19,7 @@ from slotwise.runs.place import alone, writing
 from slotwise.runs.plan import Plan, Table, check_place
 from slotwise.runs.pooled import Comparison, pool, was_abandoned
 from slotwise.runs.progress import note, progress_bar
+from slotwise.runs.simulation import rehearse
 
 __all__ = ["Comparison", "compare", "kept", "own_slots"]
 
@@ -102,6 +103,10 @@ def _carry_out(plan: Plan, directory: Path, jobs: int | None, progress: bool) ->
     if not facts["complete"]:
         write_json(directory / "compare.json", facts)
     cells = plan.cells(directory / "cells")
+    if plan.scenario.timing.mode != "measured":
+        # What is compiled on first use is compiled here, and not by all workers at the same time.
+        for spec in plan.controllers:
+            rehearse(spec, plan.scenario, plan.seeds[0])
     _live(cells, plan.label, jobs, progress)
     ideal = None
     if plan.scenario.timing.mode != "ideal":

@@ -25,7 +25,7 @@ from slotwise.runs.life import Life
 from slotwise.runs.summary import summarise
 from slotwise.runs.watchdog import Abandoned, time_limit
 
-__all__ = ["ABANDONED", "command_line", "simulate", "versions"]
+__all__ = ["ABANDONED", "command_line", "rehearse", "simulate", "versions"]
 
 _REHEARSAL_S = 60.0  # most that a first decision takes, compiling included
 
@@ -78,7 +78,7 @@ def simulate(
     began = time.perf_counter()
     emulator = Emulator(scenario, seed, slots=slots, record=True)
     if isinstance(controller, str):
-        _rehearse(make(controller, seed=seed), scenario, seed)
+        rehearse(controller, scenario, seed)
     seat.reset(scenario, seed)
     label = controller if isinstance(controller, str) else controller.name
     info = _info(scenario, label, seed, slots, emulator)
@@ -92,6 +92,28 @@ def simulate(
     return Life(info | {"users_seen": len(tables["users"]["user_id"])}, summary, tables)
 
 
+def rehearse(controller: str, scenario: Scenario, seed: int) -> None:
+    """Decide once where it does not count: what is compiled on first use is compiled now.
+
+    Whatever goes wrong will go wrong again when it counts.
+
+    Parameters
+    ----------
+    controller : str
+        Spec of who decides.
+    scenario : Scenario
+        The network, which is thrown away.
+    seed : int
+        Fixes it.
+    """
+    understudy = make(controller, seed=seed)
+    report = Emulator(scenario, seed, slots=1).advance()
+    if report is not None and report.users[0]:
+        understudy.reset(scenario, seed)
+        with time_limit(_REHEARSAL_S) as limited:
+            _decide(understudy, report.observation(), limited, _REHEARSAL_S)
+
+
 def versions() -> dict[str, str]:
     """Versions of slotwise and of what its numbers depend on."""
     packages = ("slotwise", "numpy", "numba", "scipy", "simpy")
@@ -103,18 +125,6 @@ def command_line() -> str:
     """The command as it was typed; empty where Python code asked."""
     program = Path(sys.argv[0]).name
     return shlex.join([program, *sys.argv[1:]]) if program.startswith("slotwise") else ""
-
-
-def _rehearse(understudy: Controller, scenario: Scenario, seed: int) -> None:
-    """Decide once where it does not count: what is compiled on first use is compiled now.
-
-    Whatever goes wrong will go wrong again when it counts.
-    """
-    report = Emulator(scenario, seed, slots=1).advance()
-    if report is not None and report.users[0]:
-        understudy.reset(scenario, seed)
-        with time_limit(_REHEARSAL_S) as limited:
-            _decide(understudy, report.observation(), limited, _REHEARSAL_S)
 
 
 def _live(

@@ -36,7 +36,10 @@ _SPECS = (
     "ascent",
     "optimum",
 )
-_FEW, _MANY = 4, 70  # users: batches of few go through lanes, those of many one after another
+# Batches of a few users go through lanes if there are enough problems to fill them, those of many
+# users one after another, and those of many who share receivers by another way again.
+_SAMPLES = 20
+_FEW, _MANY = 4, 80
 
 
 def steps() -> Iterator[tuple[str, Callable[[], None]]]:
@@ -62,7 +65,8 @@ def _live(changes: list[str]) -> None:
         emulator = Emulator(scenario, networks=networks, slots=3)
         while (report := emulator.advance()) is not None:
             report.observation()
-            emulator.grant(np.full(report.gain.shape[:2], report.p_max_w))
+            powers = np.full(report.gain.shape[:2], report.p_max_w)
+            emulator.grant(powers[0] if report.slot == 0 and networks == 1 else powers)
 
 
 def _decide(spec: str) -> None:
@@ -72,9 +76,12 @@ def _decide(spec: str) -> None:
     report = emulator.advance()
     assert report is not None
     controller.decide(report.observation())
-    for scenario in (load("gaussian-ic"), load("imac")):
-        few = draw(scenario, samples=3, links=_FEW * 3)
-        controller.allocate(few.gain, few.noise_power, few.p_max, few.weight)
-    if spec != "optimum":
-        many = draw(load("gaussian-ic"), samples=2, links=_MANY)
-        controller.allocate(many.gain, many.noise_power, many.p_max, many.weight)
+    for scenario, users in (("gaussian-ic", _FEW), ("gaussian-ic", _MANY), ("imac", _MANY)):
+        if spec == "optimum" and users == _MANY:
+            continue
+        drawn = draw(load(scenario), _SAMPLES, links=users)
+        rows = drawn.noise_power, drawn.p_max, drawn.weight
+        controller.allocate(drawn.gain, *rows)
+        controller.allocate(drawn.gain[0], *rows)
+        if spec == "wmmse:precision=single":
+            controller.allocate(drawn.gain.astype(np.float32), *rows)

@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 
 from slotwise.controllers.kernels.loading import (
     amplitude,
-    gains_are_valid,
     least_rise,
     row_of,
     user_is_valid,
 )
 from slotwise.controllers.kernels.packs import (
     BYTES,
+    bits_of,
     choose,
     count_of,
+    first_of,
     least,
     put,
     room_for,
@@ -38,167 +39,267 @@ __all__ = ["iterate_lanes"]
 Array = NDArray[Any]
 Index = NDArray[np.int64]
 
-# Parts of the state, each with a pack for every user.
-_DIRECT, _WEIGHT, _V, _P, _INTERFERENCE, _PULL, _C, _PRICE = range(8)
+# Parts of the state, each with a pack for every user; worth is weight times direct gain.
+_WEIGHT, _V, _P, _DIRECT, _WORTH, _INTERFERENCE, _PULL, _C = range(8)
+_PARTS = 8
 
-# Packs of the ledger: product of all w after the last iteration, factor by which it must rise,
-# updates made, and one where a lane's problem has stopped.
-_LAST, _RISE, _COUNT, _STOPS = range(4)
+# What is known of users before their gains: the first three, and what makes a direct gain of one.
+_OWN, _KNOWN = 3, 4
 
-# What stands for the sample of a lane that may take the next, and of one that will have none.
-_FREE, _IDLE = -1, -2
+# Packs of the ledger: product of all w after the last iteration, factor by which it must rise, and
+# updates made.
+_LAST, _RISE, _COUNT = range(3)
+
+# Sums that are made at a time: while one is on its way through the adder, the others enter it.
+_AT_ONCE = 5
+
+_Sums = tuple[Array, Array, Array, Array, Array]
+
+
+@kernel(reorder=True, inline=True)
+def _sum(cross: Array, at: int, along: int, state: Array, factor: int, users: int) -> Array:
+    """sum_j cross[at + j along] factor_j."""
+    lanes = BYTES // cross.itemsize
+    total = spread(0.0, take(cross, 0))
+    for j in range(users):
+        f = take(state, (j * _PARTS + factor) * lanes)
+        total = total + take(cross, (at + j * along) * lanes) * f
+    return total
 
 
 @kernel(reorder=True, inline=True)
 def _sums(
-    cross: Array, across: int, along: int, state: Array, factor: int, total: int, users: int
-) -> None:
-    """total_k = sum_j cross[k across + j along] factor_j, four sums at a time."""
+    cross: Array, at: int, across: int, along: int, state: Array, factor: int, users: int
+) -> _Sums:
+    """The same from `at`, from `at` + `across`, and so on: every factor is read once for five."""
     lanes = BYTES // cross.itemsize
-    zero = spread(0.0, take(cross, 0))
-    last = users - 1
-    for k in range(0, users, 4):
-        # Past the last user comes the last again.
-        k1, k2, k3 = min(k + 1, last), min(k + 2, last), min(k + 3, last)
-        s0, s1, s2, s3 = zero, zero, zero, zero
-        at0, at1, at2, at3 = k * across, k1 * across, k2 * across, k3 * across
-        for j in range(users):
-            f = take(state, (factor * users + j) * lanes)
-            s0 = s0 + take(cross, (at0 + j * along) * lanes) * f
-            s1 = s1 + take(cross, (at1 + j * along) * lanes) * f
-            s2 = s2 + take(cross, (at2 + j * along) * lanes) * f
-            s3 = s3 + take(cross, (at3 + j * along) * lanes) * f
-        put(state, (total * users + k) * lanes, s0)
-        put(state, (total * users + k1) * lanes, s1)
-        put(state, (total * users + k2) * lanes, s2)
-        put(state, (total * users + k3) * lanes, s3)
+    s0 = spread(0.0, take(cross, 0))
+    s1, s2, s3, s4 = s0, s0, s0, s0
+    step = across * lanes
+    for j in range(users):
+        f = take(state, (j * _PARTS + factor) * lanes)
+        place = (at + j * along) * lanes
+        s0 = s0 + take(cross, place) * f
+        s1 = s1 + take(cross, place + step) * f
+        s2 = s2 + take(cross, place + 2 * step) * f
+        s3 = s3 + take(cross, place + 3 * step) * f
+        s4 = s4 + take(cross, place + 4 * step) * f
+    return s0, s1, s2, s3, s4
+
+
+@kernel(reorder=True, inline=True)
+def _answer(state: Array, k: int, heard: Array) -> Array:
+    """What a user asks for and costs, at the interference it hears; its w."""
+    lanes = BYTES // state.itemsize
+    own = k * _PARTS * lanes
+    one = spread(1.0, heard)
+    p = take(state, own + _P * lanes)
+    worth = take(state, own + _WORTH * lanes)
+    i = one + heard
+    t = i + take(state, own + _DIRECT * lanes) * p
+    inverse = one / (i * t)
+    per_interference = t * inverse
+    asked = worth * take(state, own + _V * lanes)
+    put(state, own + _INTERFERENCE * lanes, i)
+    put(state, own + _PULL * lanes, asked * per_interference)
+    put(state, own + _C * lanes, worth * p * inverse)
+    w: Array = t * per_interference
+    return w
 
 
 @kernel(reorder=True, inline=True)
 def _respond(cross: Array, state: Array, users: int) -> Array:
     """From powers what every user asks for and costs; the product of all w."""
-    lanes = BYTES // cross.itemsize
-    _sums(cross, users, 1, state, _P, _INTERFERENCE, users)
-    one = spread(1.0, take(cross, 0))
-    product = one
-    for k in range(users):
-        i = take(state, (_INTERFERENCE * users + k) * lanes) + one
-        h = take(state, (_DIRECT * users + k) * lanes)
-        v = take(state, (_V * users + k) * lanes)
-        t = i + h * take(state, (_P * users + k) * lanes)
-        inverse = one / (i * t)
-        product = product * (t * t * inverse)
-        asked = take(state, (_WEIGHT * users + k) * lanes) * h * v * inverse
-        put(state, (_PULL * users + k) * lanes, asked * t)
-        put(state, (_C * users + k) * lanes, asked * v)
+    product = spread(1.0, take(cross, 0))
+    whole = users // _AT_ONCE * _AT_ONCE
+    for k in range(0, whole, _AT_ONCE):
+        s0, s1, s2, s3, s4 = _sums(cross, k * users, users, 1, state, _P, users)
+        w = _answer(state, k, s0) * _answer(state, k + 1, s1)
+        w = w * (_answer(state, k + 2, s2) * _answer(state, k + 3, s3))
+        product = product * (w * _answer(state, k + 4, s4))
+    for k in range(whole, users):
+        heard = _sum(cross, k * users, 1, state, _P, users)
+        product = product * _answer(state, k, heard)
     return product
 
 
 @kernel(reorder=True, inline=True)
-def _update(cross: Array, state: Array, ledger: Array, users: int) -> None:
-    """New amplitudes from what is asked for and its price, and their powers."""
-    lanes = BYTES // cross.itemsize
-    _sums(cross, 1, users, state, _C, _PRICE, users)
-    zero = spread(0.0, take(cross, 0))
-    one = spread(1.0, zero)
-    silent = spread(1e-15 if cross.itemsize == 4 else 1e-30, zero)
-    priceless = spread(1e-30 if cross.itemsize == 4 else 1e-300, zero)
-    for k in range(users):
-        own = take(state, (_DIRECT * users + k) * lanes) * take(state, (_C * users + k) * lanes)
-        price = take(state, (_PRICE * users + k) * lanes) + own + priceless
-        v = least(take(state, (_PULL * users + k) * lanes) / price, one)
-        v = choose(v < silent, zero, v)
-        put(state, (_V * users + k) * lanes, v)
-        put(state, (_P * users + k) * lanes, v * v)
-    put(ledger, _COUNT * lanes, take(ledger, _COUNT * lanes) + one)
+def _pay(state: Array, k: int, price: Array) -> None:
+    """New amplitude of a user, from what it asks for and what the others pay, and its power."""
+    lanes = BYTES // state.itemsize
+    own = k * _PARTS * lanes
+    zero = spread(0.0, price)
+    single = state.itemsize == 4
+    c = take(state, own + _C * lanes)
+    # So that 0/0 of a silent user is 0.
+    price = (
+        price + take(state, own + _DIRECT * lanes) * c + spread(1e-30 if single else 1e-300, zero)
+    )
+    v = least(take(state, own + _PULL * lanes) / price, spread(1.0, zero))
+    # Below this an amplitude's power is lost in every sum it enters, and soon a denormal number.
+    v = choose(v < spread(1e-15 if single else 1e-30, zero), zero, v)
+    put(state, own + _V * lanes, v)
+    put(state, own + _P * lanes, v * v)
+
+
+@kernel(reorder=True, inline=True)
+def _update(cross: Array, state: Array, users: int) -> None:
+    """New amplitudes and powers of all."""
+    whole = users // _AT_ONCE * _AT_ONCE
+    for k in range(0, whole, _AT_ONCE):
+        s0, s1, s2, s3, s4 = _sums(cross, k, 1, users, state, _C, users)
+        _pay(state, k, s0)
+        _pay(state, k + 1, s1)
+        _pay(state, k + 2, s2)
+        _pay(state, k + 3, s3)
+        _pay(state, k + 4, s4)
+    for k in range(whole, users):
+        _pay(state, k, _sum(cross, k, users, state, _C, users))
 
 
 @kernel(reorder=True)
-def _load(  # noqa: PLR0913 - a problem and where it goes
-    gain: Array,
-    flat: Array,
+def _know(
     noise_power: Array,
     p_max: Array,
     weight: Array,
     start: Array,
     n: int,
-    cross: Array,
-    state: Array,
-    lane: int,
+    scale: Array,
+    known: Array,
 ) -> tuple[bool, bool]:
-    """Put a problem into a lane; whether it was in range, and whether products will do.
+    """Read all of a problem but its gains; whether it was in range, and all weights are equal.
 
-    Here matrix and state are [K, K, lanes] and [8, K, lanes].
+    Written are factors of the gains, [K K], and what is known of users, [4, K].
     """
-    users = gain.shape[1]
     noises, limits, weights = row_of(noise_power, n), row_of(p_max, n), row_of(weight, n)
-    valid = gains_are_valid(flat, n)
-    alike = True
-    largest = 1.0
+    users = known.shape[1]
+    valid, alike = True, True
     for k in range(users):
         noise, full, a = noise_power[noises, k], p_max[limits, k], weight[weights, k]
         valid &= user_is_valid(noise, full, a)
         alike &= a == weight[weights, 0]
-        scale = 1.0 / noise
-        for j in range(users):
-            cross[k, j, lane] = gain[n, k, j] * p_max[limits, j] * scale
-        direct = gain[n, k, k] * full * scale
-        largest *= 1.0 + direct
         v = amplitude(start, full, n, k)
-        state[_DIRECT, k, lane] = direct
-        state[_WEIGHT, k, lane] = a
-        state[_V, k, lane] = v
-        state[_P, k, lane] = v * v
-        cross[k, k, lane] = 0.0
-    return valid, alike and largest < (1e38 if cross.itemsize == 4 else 1e308)
+        known[_OWN, k], known[_WEIGHT, k] = full / noise, a
+        known[_V, k], known[_P, k] = v, v * v
+        for j in range(users):
+            scale[k * users + j] = p_max[limits, j] / noise
+        scale[k * (users + 1)] = 0.0
+    return valid, alike
+
+
+@kernel(reorder=True, inline=True)
+def _scaled(gain: Array, first: int, scale: Array, scaled: Array) -> bool:
+    """Multiply the gains of a problem by their factors; whether they were in range."""
+    size, lanes = len(scale), BYTES // scale.itemsize
+    wrong = False
+    for i in range(size if size < lanes else 0):
+        x = gain[first + i]
+        wrong |= (x < 0.0) | (0.0 * x != 0.0)  # NaN where it is not finite
+        scaled[i] = x * scale[i]
+    if size < lanes:
+        return not wrong
+    zero = spread(0.0, take(scale, 0))
+    lowest, nothing = zero, zero
+    for start in range(0, size, lanes):
+        # The last pack ends with the problem, though it begins among what was seen.
+        i = min(start, size - lanes)
+        x = take(gain, first + i)
+        lowest = least(x, lowest)
+        nothing = nothing + zero * x  # NaN where one is not finite
+        put(scaled, i, x * take(scale, i))
+    return count_of(lowest + nothing >= zero) == lanes
+
+
+@kernel(reorder=True, inline=True)
+def _load(
+    gain: Array, first: int, scaled: Array, known: Array, cross: Array, state: Array, lane: int
+) -> float:
+    """Put a problem into a lane; the largest product of w that there may be.
+
+    Here the matrix is [K K, lanes] and the state [K, 8, lanes].
+    """
+    users = known.shape[1]
+    for i in range(users * users):
+        cross[i, lane] = scaled[i]
+    largest = known[_OWN, 0] * 0.0 + 1.0
+    for k in range(users):
+        direct = gain[first + k * (users + 1)] * known[_OWN, k]
+        largest += largest * direct
+        state[k, _DIRECT, lane] = direct
+        state[k, _WORTH, lane] = known[_WEIGHT, k] * direct
+        state[k, _WEIGHT, lane] = known[_WEIGHT, k]
+        state[k, _V, lane] = known[_V, k]
+        state[k, _P, lane] = known[_P, k]
+    return np.float64(largest)
 
 
 @kernel(inline=True)
-def _store(state: Array, lane: int, p_max: Array, power: Array, n: int) -> None:
-    """Write down the powers of a lane; here the state is [8, K, lanes]."""
-    limits = row_of(p_max, n)
-    for k in range(power.shape[1]):
-        power[n, k] = np.float64(state[_P, k, lane]) * p_max[limits, k]
+def _retire(
+    stopping: int,
+    state: Array,
+    ledger: Array,
+    sample: Index,
+    p_max: Array,
+    power: Array,
+    iterations: Index,
+) -> int:
+    """Write down what the lanes have found that stop, given as bits; how many they are.
+
+    Here the state is [K, 8, lanes].
+    """
+    lanes = len(sample)
+    retired = 0
+    while stopping != 0:
+        lane = first_of(stopping)
+        stopping &= stopping - 1
+        n = sample[lane]
+        limits = row_of(p_max, n)
+        for k in range(power.shape[1]):
+            power[n, k] = np.float64(state[k, _P, lane]) * p_max[limits, k]
+        iterations[n] = np.int64(ledger[_COUNT * lanes + lane]) - 1
+        retired += 1
+    return retired
 
 
 @kernel(reorder=True, inline=True)
 def _stop_by_product(product: Array, ledger: Array, most: int) -> int:
-    """Mark lanes whose objective rose too little, or that were updated enough; how many."""
-    lanes = len(ledger) // 4
+    """Lanes whose objective rose too little, or that were updated enough, as bits."""
+    lanes = len(ledger) // 3
     bound = take(ledger, _LAST * lanes) * take(ledger, _RISE * lanes)
-    stops = (product < bound) | (take(ledger, _COUNT * lanes) >= spread(most, product))
+    count = take(ledger, _COUNT * lanes)
+    stops = (product < bound) | (count >= spread(most, product))
     put(ledger, _LAST * lanes, product)
-    stopping = count_of(stops)
-    if stopping > 0:
-        one = spread(1.0, product)
-        put(ledger, _STOPS * lanes, choose(stops, one, one - one))
-    return stopping
+    put(ledger, _COUNT * lanes, count + spread(1.0, product))
+    return bits_of(stops)
 
 
 @kernel(reorder=True)
 def _stop_by_logarithm(
-    state: Array, ledger: Array, last: Array, tolerance: float, most: int, users: int
+    state: Array, ledger: Array, last: Array, tolerance: float, most: int
 ) -> int:
-    """As `_stop_by_product`, where weights differ or products of w may be too large."""
+    """As `_stop_by_product`, where weights differ or products of w may be too large.
+
+    Here the state is [K, 8, lanes].
+    """
     lanes = len(last)
     value = np.zeros(lanes)
-    for k in range(users):
-        h, p = (_DIRECT * users + k) * lanes, (_P * users + k) * lanes
-        i, a = (_INTERFERENCE * users + k) * lanes, (_WEIGHT * users + k) * lanes
+    for k in range(len(state)):
         for lane in range(lanes):
-            sinr = state[h + lane] * state[p + lane] / (np.float64(state[i + lane]) + 1.0)
-            value[lane] += state[a + lane] * log2_1p(np.float64(sinr))
+            signal = state[k, _DIRECT, lane] * state[k, _P, lane]
+            sinr = np.float64(signal) / state[k, _INTERFERENCE, lane]
+            value[lane] += state[k, _WEIGHT, lane] * log2_1p(sinr)
     stopping = 0
     for lane in range(lanes):
-        stops = value[lane] - last[lane] < tolerance or ledger[_COUNT * lanes + lane] >= most
-        ledger[_STOPS * lanes + lane] = stops
-        stopping += stops
+        count = ledger[_COUNT * lanes + lane]
+        if count >= 0.0 and (value[lane] - last[lane] < tolerance or count >= most):
+            stopping |= 1 << lane
+        ledger[_COUNT * lanes + lane] = count + 1.0
         last[lane] = value[lane]
     return stopping
 
 
 @kernel(reorder=True)
-def iterate_lanes(  # noqa: PLR0912, PLR0913, PLR0915, C901 - a batch, and lanes that come and go
+def iterate_lanes(  # noqa: PLR0913, PLR0915 - a batch, and lanes that come and go
     gain: Array,
     noise_power: Array,
     p_max: Array,
@@ -215,56 +316,54 @@ def iterate_lanes(  # noqa: PLR0912, PLR0913, PLR0915, C901 - a batch, and lanes
     lanes = BYTES // np.full(1, one).itemsize
     cross = room_for(users * users * lanes, one)
     state = room_for(8 * users * lanes, one)
-    ledger = room_for(4 * lanes, one)
-    flat = gain.reshape(samples, users * users)
-    matrix = cross.reshape(users, users, lanes)
-    parts = state.reshape(8, users, lanes)
+    ledger = room_for(3 * lanes, one)
+    flat = gain.reshape(gain.size)
+    matrix = cross.reshape(users * users, lanes)
+    parts = state.reshape(users, _PARTS, lanes)
+    scale = np.empty(users * users, flat.dtype)
+    scaled = np.empty_like(scale)
+    known = np.empty((_KNOWN, users), flat.dtype)
+    differ = max(len(noise_power), len(p_max), len(weight), len(start)) > 1
     last = np.empty(lanes)
-    sample = np.full(lanes, _FREE)
-    by_product = True
-    before, rise = -1.0, 0.0
-    upcoming, busy, stopping = 0, 0, lanes
-    while True:
-        for lane in range(lanes if stopping > 0 else 0):
-            if sample[lane] != _FREE:
-                continue
-            if upcoming == samples:
-                sample[lane] = _IDLE
+    sample = np.empty(lanes, np.int64)
+    by_product, alike = True, True
+    most_w = 1e38 if cross.itemsize == 4 else 1e308
+    rise = 0.0
+    upcoming, done = 0, 0
+    free = (1 << lanes) - 1  # lanes that may take the next problem, as bits
+    while done < samples:
+        while free != 0:
+            lane = first_of(free)
+            free &= free - 1
+            n = sample[lane] = upcoming
+            if n == samples:
                 ledger[_RISE * lanes + lane] = 0.0
                 ledger[_COUNT * lanes + lane] = -np.inf
                 continue
-            n = sample[lane] = upcoming
-            valid, plain = _load(
-                gain, flat, noise_power, p_max, weight, start, n, matrix, parts, lane
-            )
-            if not valid:
+            if n == 0 or differ:
+                valid, alike = _know(noise_power, p_max, weight, start, n, scale, known)
+                if not valid:
+                    return n
+                rise = least_rise(tolerance, weight[row_of(weight, n), 0], cross.itemsize)
+            first = n * users * users
+            if not _scaled(flat, first, scale, scaled):
                 return n
-            if by_product and not plain:
+            largest = _load(flat, first, scaled, known, matrix, parts, lane)
+            if by_product and not (alike and largest < most_w):
                 by_product = False
                 for i in range(lanes):
-                    of_all = np.float64(state[_WEIGHT * users * lanes + i])
+                    of_all = np.float64(state[_WEIGHT * lanes + i])
                     last[i] = of_all * log2_of(np.float64(ledger[_LAST * lanes + i]))
-            of_all = np.float64(state[_WEIGHT * users * lanes + lane])
-            if of_all != before:
-                before, rise = of_all, least_rise(tolerance, of_all, cross.itemsize)
             ledger[_RISE * lanes + lane] = rise
             ledger[_LAST * lanes + lane] = 0.0
             ledger[_COUNT * lanes + lane] = 0.0
             last[lane] = -np.inf
             upcoming += 1
-            busy += 1
-        if busy == 0:
-            return -1
         product = _respond(cross, state, users)
         if by_product:
-            stopping = _stop_by_product(product, ledger, most)
+            free = _stop_by_product(product, ledger, most)
         else:
-            stopping = _stop_by_logarithm(state, ledger, last, tolerance, most, users)
-        for lane in range(lanes if stopping > 0 else 0):
-            n = sample[lane]
-            if ledger[_STOPS * lanes + lane] > 0.0 and n >= 0:
-                _store(parts, lane, p_max, power, n)
-                iterations[n] = np.int64(ledger[_COUNT * lanes + lane])
-                sample[lane] = _FREE
-                busy -= 1
-        _update(cross, state, ledger, users)
+            free = _stop_by_logarithm(parts, ledger, last, tolerance, most)
+        done += _retire(free, parts, ledger, sample, p_max, power, iterations)
+        _update(cross, state, users)
+    return -1

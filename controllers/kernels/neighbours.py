@@ -35,7 +35,7 @@ def strongest_rows(gain: Array, p_max: Array, count: int) -> tuple[NDArray[np.in
         Power received from all others at full power [W].
     """
     users = gain.shape[0]
-    near, rest = np.empty((users, count), dtype=np.int32), np.empty(users)
+    near, rest = np.zeros((users, count), dtype=np.int32), np.empty(users)
     # What is no interferer, the receiver's own transmitter and the padding, is weaker than nothing.
     received = np.full((users + _BLOCK - 1) // _BLOCK * _BLOCK, -1.0)
     heard = np.empty(count)

@@ -6,8 +6,8 @@ Numba, so that a kernel is written once as for single numbers and works on many.
 registers are shorter, LLVM takes several for a pack.
 
 `take` and `put` move packs from and to flat arrays; between them stand `+ - * /`, comparisons,
-`least`, `choose` and `count_of`. With ``NUMBA_DISABLE_JIT=1`` a pack is a NumPy array, for which
-the same operators do the same.
+`least`, `choose`, `count_of` and `bits_of`. With ``NUMBA_DISABLE_JIT=1`` a pack is a NumPy array,
+for which the same operators do the same.
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from slotwise.emulator.kernels.compilation import kernel
 
 __all__ = [
     "BYTES",
+    "bits_of",
     "choose",
     "count_of",
     "each",
+    "first_of",
     "least",
     "product_of",
     "put",
@@ -92,6 +94,16 @@ def choose(mask: Mask, a: Array, b: Array) -> Array:
 def count_of(mask: Mask) -> int:
     """Number of lanes in which a mask holds."""
     return int(mask.sum())
+
+
+def bits_of(mask: Mask) -> int:
+    """Number whose bits are one for the lanes in which a mask holds, the first lane's lowest."""
+    return sum(1 << lane for lane in range(len(mask)) if mask[lane])
+
+
+def first_of(bits: int) -> int:
+    """Place of the lowest bit that is one; there must be one."""
+    return (bits & -bits).bit_length() - 1
 
 
 def product_of(pack: Array) -> float:
@@ -205,6 +217,15 @@ def _lower_count(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noq
     return builder.zext(bits, ir.IntType(64))
 
 
+def _lower_bits(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noqa: ARG001
+    bits = builder.bitcast(args[0], ir.IntType(sig.args[0].lanes))
+    return builder.zext(bits, ir.IntType(64))
+
+
+def _lower_first(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noqa: ARG001
+    return builder.cttz(args[0], ir.IntType(1)(1))
+
+
 def _arithmetic(name: str) -> Any:
     return lambda context, builder, sig, args: getattr(builder, name)(*args)  # noqa: ARG005
 
@@ -226,6 +247,13 @@ _teach(
 )
 _teach(product_of, (_Pack,), lambda pack: pack.dtype, _folding("fmul"))
 _teach(sum_of, (_Pack,), lambda pack: pack.dtype, _folding("fadd"))
+_teach(bits_of, (_Pack,), lambda mask: types.int64 if mask.mask else None, _lower_bits)
+_teach(
+    first_of,
+    (types.int64,),
+    lambda bits: types.int64 if bits == types.int64 else None,
+    _lower_first,
+)
 _teach(count_of, (_Pack,), lambda mask: types.int64 if mask.mask else None, _lower_count)
 for _symbol, _name in (
     (operator.add, "fadd"),

@@ -15,7 +15,9 @@ import functools
 import hashlib
 import inspect
 import os
+import re
 import shutil
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -27,8 +29,10 @@ from platformdirs import user_cache_path
 
 __all__ = ["CompilationNotice", "cache_directory", "is_first_use", "kernel"]
 
-_STATES_KEPT = 12
+_STATES_KEPT = 24
 """Folders of compiled code that are kept, two for each state of the sources."""
+
+_STATE = re.compile("[0-9a-f]{16}")
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -72,15 +76,16 @@ def kernel(
             "nogil": True,
             "forceinline": inline,
         }
-        kept = _SETTINGS.CACHE_DIR
-        try:
-            _SETTINGS.CACHE_DIR = str(_directory(Path(inspect.getfile(function)).parent))
-            return _njit(cache=True, **options)(function)  # type: ignore[no-any-return]
-        except (RuntimeError, OSError):
+        directory = _directory(Path(inspect.getfile(function)).parent)
+        if directory is None:
             _give_notice()
             return _njit(**options)(function)  # type: ignore[no-any-return]
+        before = _SETTINGS.CACHE_DIR
+        _SETTINGS.CACHE_DIR = str(directory)
+        try:
+            return _njit(cache=True, **options)(function)  # type: ignore[no-any-return]
         finally:
-            _SETTINGS.CACHE_DIR = kept
+            _SETTINGS.CACHE_DIR = before
 
     return compiled
 
@@ -97,43 +102,48 @@ def _wrapping(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
 
 def cache_directory() -> Path | None:
-    """Where compiled code is kept, a folder for each state of the sources; None for nowhere.
+    """Where compiled code is kept, a folder for each state of the sources.
 
-    Nothing is kept where nothing is compiled, under ``NUMBA_DISABLE_JIT=1``.
+    None where nothing can be written, and under ``NUMBA_DISABLE_JIT=1``, where nothing is compiled.
     """
-    if _SETTINGS.DISABLE_JIT:
-        return None
-    return Path(_SETTINGS.CACHE_DIR) if _SETTINGS.CACHE_DIR else user_cache_path("slotwise")
+    directory = _directory(Path(__file__).parent)
+    return None if directory is None else directory.parent
 
 
-def is_first_use() -> bool:
-    """Whether this state of the sources has never been compiled here, so that it will be now."""
-    if cache_directory() is None:
-        return False
-    return next(_directory(Path(__file__).parent).rglob("*.nbi"), None) is None
+def is_first_use(*packages: Path) -> bool:
+    """Whether kernels of some folder have never been compiled here, so that they will be now."""
+    kept = [_directory(package) for package in packages]
+    return any(one is not None and next(one.rglob("*.nbi"), None) is None for one in kept)
 
 
 @functools.cache
-def _directory(package: Path) -> Path:
-    """Where the compiled code of a package's kernels is kept."""
-    base = cache_directory()
-    assert base is not None  # or nothing would be compiled
+def _directory(package: Path) -> Path | None:
+    """Where the compiled code of a package's kernels is kept; None if nothing can be written."""
+    if _SETTINGS.DISABLE_JIT:
+        return None
     digest = hashlib.sha256()
     for folder in sorted({package, Path(__file__).parent}):
         for source in sorted(folder.glob("*.py")):
             digest.update(source.read_bytes())
+    stated = _SETTINGS.CACHE_DIR
+    base = Path(stated) if stated else user_cache_path("slotwise")
     directory = base / digest.hexdigest()[:16]
-    if not _SETTINGS.CACHE_DIR:  # in a directory of ours we may tidy up
-        _keep_recent(directory)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+        os.utime(directory)
+    except OSError:
+        return None
+    if not stated:  # in a directory of ours we may tidy up
+        _keep_recent(base)
     return directory
 
 
-def _keep_recent(directory: Path) -> None:
-    """Make a directory the most recent of its neighbours, and remove those long out of use."""
+def _keep_recent(base: Path) -> None:
+    """Remove folders of compiled code that are long out of use."""
     with contextlib.suppress(OSError):
-        directory.mkdir(parents=True, exist_ok=True)
-        os.utime(directory)
-        states = sorted(directory.parent.iterdir(), key=lambda path: -path.stat().st_mtime)
+        ours = (path for path in base.iterdir() if _STATE.fullmatch(path.name))
+        states = sorted(ours, key=lambda path: -path.stat().st_mtime)
         for state in states[_STATES_KEPT:]:
             shutil.rmtree(state, ignore_errors=True)
 
@@ -141,8 +151,8 @@ def _keep_recent(directory: Path) -> None:
 @functools.cache
 def _give_notice() -> None:
     warnings.warn(
-        "compiled code cannot be kept: no cache directory can be written to, so that every "
-        "process compiles anew; set NUMBA_CACHE_DIR to a directory that can",
+        "compiled code cannot be kept: the cache directory cannot be written to, so that every "
+        "process compiles anew; set NUMBA_CACHE_DIR to one that can",
         CompilationNotice,
         stacklevel=4,
     )

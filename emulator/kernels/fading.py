@@ -220,6 +220,8 @@ _KINDS: dict[int, tuple[Any, Any]] = {
     )
 }
 
+assert len(_KINDS) == 4  # or two of them would be taken for each other
+
 
 def _step(process: tuple[Any, ...], b: int, first: int, links: int, power: Array) -> None:
     """Move some links of one network on by a slot, as the kind of its process says."""

@@ -49,7 +49,7 @@ def time(setting: Setting) -> Iterator[Row | Skipped]:
     """Exponents: 1 where time is in proportion, 2 where it goes with the square."""
     one = slots_of(1, _SLOTS_USERS, setting.seed)
     yield _exponent(
-        setting, f"slots, {_SLOTS[0]:,} to {_SLOTS[-1]:,}", 1.0,
+        setting, f"slots of {_SLOTS_USERS} users, {_SLOTS[0]:,} to {_SLOTS[-1]:,}", 1.0,
         {slots: _repeated(one, slots) for slots in _SLOTS},
     )  # fmt: skip
     yield _exponent(
@@ -57,7 +57,7 @@ def time(setting: Setting) -> Iterator[Row | Skipped]:
         {count: slots_of(count, _NETWORKS_USERS, setting.seed) for count in _NETWORKS},
     )  # fmt: skip
     yield _exponent(
-        setting, f"users, {_USERS[0]} to {_USERS[-1]:,}", 2.0,
+        setting, f"users of one network, {_USERS[0]} to {_USERS[-1]:,}", 2.0,
         {users: slots_of(1, users, setting.seed) for users in _USERS},
     )  # fmt: skip
 

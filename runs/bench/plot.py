@@ -26,10 +26,12 @@ def check(file: Path) -> None:
     Raises
     ------
     InputError
-        If it ends neither in ``.png`` nor in ``.svg``.
+        If it ends neither in ``.png`` nor in ``.svg``, or its folder does not exist.
     """
     if file.suffix not in {".png", ".svg"}:
         raise InputError(f"--plot {file}: must end in .png or .svg")
+    if not file.parent.is_dir():
+        raise InputError(f"--plot {file}: there is no folder {file.parent}")
 
 
 def draw_growth(rows: Sequence[Row], file: Path) -> None:
@@ -72,8 +74,11 @@ def _draw_row(axes: Axes, row: Row) -> None:
     milliseconds = [1e3 * seconds for seconds in row.times_s.values()]
     power = row.aim or 1.0
     exact = [milliseconds[-1] * (one / size[-1]) ** power for one in size]
-    axes.plot(size, exact, color=GREY, linewidth=1.0, dashes=(4.0, 2.0))
-    axes.plot(size, milliseconds, color=COLOURS[0], marker="o", markersize=4.5)
+    law = "in proportion" if power == 1.0 else f"by the power {power:g}"
+    axes.plot(size, exact, color=GREY, linewidth=1.0, dashes=(4.0, 2.0), label=law)
+    axes.plot(size, milliseconds, color=COLOURS[0], marker="o", markersize=4.5, label="measured")
+    axes.legend(loc="upper left", frameon=False)
+    axes.margins(x=0.08)
     for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
         scale("log")
         axis.set_major_formatter(lambda value, _: factor(value))

@@ -11,9 +11,11 @@ import difflib
 import errno
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -86,8 +88,17 @@ def _root(
         typer.echo(context.get_help())
 
 
+_signalled: list[int] = []  # interrupts so far: what breaks after one is no error of its own
+
+
 def main() -> None:
     """Entry point of the command ``slotwise``."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        _signalled.append(number)
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, interrupt)
     sys.exit(status())
 
 
@@ -121,6 +132,8 @@ def status(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("SLOTWISE_TRACEBACK") == "1":
             traceback.print_exc()
         code, line = _verdict(error)
+        if _signalled and code == _OURS:  # a compiler that was interrupted ends in many ways
+            code, line = _INTERRUPTED, "interrupted"
         typer.echo(f"slotwise: {line}", err=True)
         return code
     if code == _INTERRUPTED:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -87,11 +88,16 @@ def bench(
     NumPy, with loops as they are often written, and with what the machine
     can do at most. Two minutes; the first time, compiling adds one.
     """
+    from slotwise.emulator.scenario import InputError
     from slotwise.runs.bench import plot as plotting
     from slotwise.runs.bench.measuring import GROUPS, measure
     from slotwise.runs.bench.setting import Setting
     from slotwise.runs.progress import progress_bar
 
+    if as_json and as_markdown:
+        raise InputError("--json and --markdown exclude each other")
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        raise InputError("NUMBA_DISABLE_JIT is set: there is nothing compiled to measure")
     if plot is not None:
         plotting.check(plot)
     wanted = [*(only or GROUPS), *(["growth"] if plot else []), *(["peers"] if peers else [])]
@@ -144,5 +150,7 @@ def warmup(as_json: Json = False) -> None:
     if as_json:
         print_json({"seconds": seconds, "directory": None if place is None else str(place)})
     else:
-        kept = "nothing is kept" if place is None else f"kept in {place}"
+        kept = f"kept in {place}"
+        if place is None:
+            kept = "nothing is kept: NUMBA_DISABLE_JIT is set, or no directory can be written to"
         typer.echo(f"compiled in {seconds:.1f} s, {kept}")

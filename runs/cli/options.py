@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -103,10 +104,14 @@ def tell_of_compiling() -> None:
     """Tell whoever looks at a terminal why the first command takes its time."""
     if not sys.stderr.isatty():
         return
+    from slotwise import controllers, emulator
     from slotwise.emulator.kernels.compilation import is_first_use
     from slotwise.runs.progress import note
 
-    if is_first_use():
+    folders = (
+        Path(str(package.__file__)).parent / "kernels" for package in (controllers, emulator)
+    )
+    if is_first_use(*folders):
         note("first use: kernels are compiled as they are needed, up to a minute in all, once")
 
 

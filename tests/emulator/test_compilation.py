@@ -51,10 +51,10 @@ def test_the_first_use_is_known_from_the_others(
 ) -> None:
     folder = tmp_path / "state"
     monkeypatch.setattr(compilation, "_directory", lambda _: folder)
-    assert compilation.is_first_use()
     folder.mkdir()
+    assert compilation.is_first_use(Path("kernels"))
     (folder / "kernel.nbi").touch()
-    assert not compilation.is_first_use()
+    assert not compilation.is_first_use(Path("kernels"))
 
 
 def test_kernels_run_as_python_where_nothing_is_compiled(tmp_path: Path) -> None:
@@ -67,24 +67,20 @@ def test_kernels_run_as_python_where_nothing_is_compiled(tmp_path: Path) -> None
 
 
 def test_code_that_cannot_be_kept_is_a_notice(tmp_path: Path) -> None:
-    # A file stands where the directory would be; numba's own places are forbidden by name.
-    blocked = tmp_path / "file"
+    blocked = tmp_path / "file"  # stands where the directory would be
     blocked.write_text("")
-    places = "UserProvidedCacheLocator"
-    numbers, hits, complaint = run(
-        NUMBA_CACHE_DIR=str(blocked / "cache"), NUMBA_CACHE_LOCATOR_CLASSES=places
-    )
+    numbers, hits, complaint = run(NUMBA_CACHE_DIR=str(blocked / "cache"))
     assert numbers == run()[0]
     assert hits == "0"
     assert complaint.count("CompilationNotice: compiled code cannot be kept") == 1
 
 
-def test_code_of_states_long_gone_is_removed(tmp_path: Path) -> None:
-    old = [tmp_path / f"{number:016x}" for number in range(20)]
-    for age, folder in enumerate(old):
+def test_code_of_states_long_gone_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    old = [tmp_path / f"{number:016x}" for number in range(30)]
+    notes = tmp_path / "notes"
+    for age, folder in enumerate([*old, notes]):
         folder.mkdir()
         os.utime(folder, (1e9 - age, 1e9 - age))
-    newest = tmp_path / "newest"
-    compilation._keep_recent(newest)
+    compilation._keep_recent(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"newest", *(folder.name for folder in old[:11])}
+    assert left == {notes.name, *(folder.name for folder in old[:24])}

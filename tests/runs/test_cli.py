@@ -252,7 +252,7 @@ def test_one_seed_gives_the_same_numbers_in_two_processes() -> None:
 def test_whoever_looks_on_at_the_first_use_is_told_why_it_takes_long(
     terminal: bool, first: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(compilation, "is_first_use", lambda: first)
+    monkeypatch.setattr(compilation, "is_first_use", lambda *_: first)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal, raising=False)
     tell_of_compiling()
     told = capsys.readouterr().err

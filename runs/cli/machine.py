@@ -86,7 +86,7 @@ def bench(
 
     Solvers and slots are timed in turns with C compiled on the spot, with
     NumPy, with loops as they are often written, and with what the machine
-    can do at most. Two minutes; the first time, compiling adds one.
+    can do at most. Half a minute; the first time, compiling adds one.
     """
     from slotwise.emulator.scenario import InputError
     from slotwise.runs.bench import plot as plotting

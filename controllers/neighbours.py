@@ -9,7 +9,6 @@ an instant that nothing is known of, from the gains themselves.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,6 +19,7 @@ from slotwise.controllers.base import Problem, broadcast
 from slotwise.controllers.kernels.neighbours import strongest_rows
 from slotwise.controllers.kernels.sparse import Graph, hear_neighbours, wmmse_sparse
 from slotwise.controllers.kernels.sparse_beam import best_sparse_set, sparse_rate
+from slotwise.controllers.search import keys_of
 
 if TYPE_CHECKING:
     from slotwise.emulator.observation import Observation
@@ -230,7 +230,7 @@ def beam_among(
     """
     users = graph.weight.size
     most = users if depth is None else min(depth, users)
-    fraction = best_sparse_set(graph, _keys(users), width, most, patience)
+    fraction = best_sparse_set(graph, keys_of(users), width, most, patience)
     if not polish:
         return fraction
     polished, _ = wmmse_among(graph, np.maximum(fraction, POLISH_FLOOR))
@@ -271,9 +271,3 @@ def _plain(array: Array) -> Array:
     if flags.c_contiguous and flags.writeable and array.dtype == np.float64:
         return array
     return np.array(array, dtype=np.float64, order="C")
-
-
-@functools.lru_cache(maxsize=64)
-def _keys(users: int) -> NDArray[np.uint64]:
-    """Random numbers by which sets of users are known; the same in every process."""
-    return np.random.default_rng(users).integers(2**64, size=users, dtype=np.uint64)

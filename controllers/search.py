@@ -20,7 +20,7 @@ from slotwise.controllers.kernels.beam import best_sets
 from slotwise.controllers.kernels.flip import flip
 from slotwise.controllers.kernels.links import best_of as best_of_each
 
-__all__ = ["best_of", "flat", "flipped", "grown", "one_flip", "problem_of", "refuse"]
+__all__ = ["best_of", "flat", "flipped", "grown", "keys_of", "one_flip", "problem_of", "refuse"]
 
 Array = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def grown(problem: Problem, width: int, depth: int | None = None, patience: int 
     most = users if depth is None else min(depth, users)
     every = flat(problem)
     power = np.empty(every.weight.shape)
-    if best_sets(*every, _keys(users), width, most, patience, power) >= 0:
+    if best_sets(*every, keys_of(users), width, most, patience, power) >= 0:
         refuse(problem)
     return power.reshape(problem.weight.shape)
 
@@ -194,7 +194,20 @@ def _plain(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 @functools.lru_cache(maxsize=64)
-def _keys(users: int) -> NDArray[np.uint64]:
-    """Random numbers by which sets of users are known; the same in every process."""
+def keys_of(users: int) -> NDArray[np.uint64]:
+    """Random numbers by which sets of users are known; the same in every process.
+
+    The number of a set is the exclusive or of its members', as of a position in chess (Zobrist,
+    1970).
+
+    Parameters
+    ----------
+    users : int
+        K.
+
+    Returns
+    -------
+    [K], uint64
+    """
     rng = np.random.default_rng(users)
     return rng.integers(2**64, size=users, dtype=np.uint64)

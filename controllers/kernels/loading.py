@@ -105,8 +105,8 @@ def least_rise(tolerance: float, weight: float, itemsize: int) -> float:
 def receivers_repeat(gain: Array) -> bool:
     """Whether half the rows of gains are likely to be others' again: users who share receivers.
 
-    Only the first gains of the first rows are looked at: cells have users in every corner of a
-    list, and rows that differ do so in their first number, all but always.
+    Only the first and last gains of the first rows are looked at: cells have users in every corner
+    of a list, and rows that differ do so there, unless two users are heard by nobody else.
 
     Parameters
     ----------
@@ -114,10 +114,11 @@ def receivers_repeat(gain: Array) -> bool:
         Gains of one network; rows are receivers.
     """
     seen = min(len(gain), _LOOKED_AT)
+    last = len(gain) - 1
     again = 0
     for r in range(seen):
         same = 0
         for k in range(len(gain)):
-            same += gain[k, 0] == gain[r, 0]
+            same += gain[k, 0] == gain[r, 0] and gain[k, last] == gain[r, last]
         again += same > 1
     return 2 * again > seen

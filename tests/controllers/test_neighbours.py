@@ -163,3 +163,14 @@ def test_a_living_network_is_decided_among_long_term_neighbours(spec: str) -> No
 def test_negative_numbers_of_neighbours_are_refused(spec: str) -> None:
     with pytest.raises(InputError, match=r"sparse = -\d: must be non-negative"):
         make(spec)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
+@pytest.mark.parametrize("spec", ["wmmse:sparse=5", "beam:sparse=5"])
+def test_gains_that_are_none_are_refused_before_anybody_is_chosen(spec: str, value: float) -> None:
+    gain = np.random.default_rng(1).exponential(size=(12, 12))
+    gain[3, 7] = value
+    with pytest.raises(ValueError, match=r"gain\[3, 7\]"):
+        make(spec).allocate(gain, 1.0, 1.0)
+    with pytest.raises(ValueError, match=r"gain\[3, 7\]"):
+        strongest(gain, 5)

@@ -121,6 +121,40 @@ def test_a_network_lives_the_same_life_alone_and_among_others(name: str) -> None
     assert among[0][0] != among[3][0]
 
 
+@pytest.mark.parametrize("latency_s", [None, 2e-4])
+def test_visits_that_meet_a_slots_edge_disturb_no_other_network(latency_s: float | None) -> None:
+    # The visit at 0.01 s and the tick of slot 10 are the same instant but for rounding, and other
+    # networks have visits and lifetimes around it that the clock passes one after the other.
+    timing = {} if latency_s is None else {"mode": "fixed", "latency_s": latency_s}
+    table = {
+        "name": "edges",
+        "layout": {"kind": "links"},
+        "channel": {"fading": "gauss-markov", "doppler_hz": 30.0},
+        "population": {
+            "initial_users": 2,
+            "max_users": 8,
+            "arrivals_per_s": 300.0,
+            "lifetime": {"kind": "exponential", "mean_s": 0.02},
+            "trace": [{"join_s": 0.01, "leave_s": 0.02}, {"join_s": 0.0105}],
+        },
+        "timing": timing,
+    }
+    scenario = parse(table)
+
+    def delivered(numbers: list[int], seed: int) -> dict[int, Array]:
+        emulator = Emulator(scenario, seed, networks=numbers, slots=30)
+        while (report := emulator.advance()) is not None:
+            levels = np.linspace(0.2, 1.0, report.user_id.shape[1])
+            emulator.grant(np.where(report.user_id >= 0, levels * report.p_max_w, 0.0))
+        ends = emulator.network.delivered
+        return {number: ends[b].copy() for b, number in enumerate(numbers)}
+
+    for seed in range(8):
+        among = delivered([0, 1, 2, 3, 4], seed)
+        for number in (0, 4):
+            np.testing.assert_array_equal(delivered([number], seed)[number], among[number])
+
+
 def test_a_thousand_resets_leave_memory_flat() -> None:
     scenario = load("urban", [*BUSY, "population.initial_users=4", "population.max_users=6"])
     emulator = Emulator(scenario, slots=3, record=True)

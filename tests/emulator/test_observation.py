@@ -41,6 +41,31 @@ def test_gains_that_travel_or_are_estimated_are_kept(change: str) -> None:
     np.testing.assert_array_equal(report.gain, gain)
 
 
+@pytest.mark.parametrize("directions", [("uplink", "downlink"), ("downlink", "uplink")])
+def test_a_report_that_travels_into_another_episode_stays_as_it_was(
+    directions: tuple[str, str],
+) -> None:
+    layouts = [
+        {"kind": "hexagons", "cells": 3, "antennas": "per-user", "direction": direction}
+        for direction in directions
+    ]
+    table = {
+        "name": "turned",
+        "layout": layouts[0],
+        "channel": {"fading": "none", "path_loss": {"kind": "umi"}},
+        "population": {"initial_users": 4},
+        "csi": {"delay_s": 1.5e-3},
+        "episodes": [
+            {"name": "there", "duration_s": 3e-3},
+            {"name": "back", "duration_s": 1e-2, "layout": layouts[1]},
+        ],
+    }
+    emulator = Emulator(parse(table), seed=0, slots=6)
+    gains = [seen(emulator).gain for _ in range(4)]
+    np.testing.assert_array_equal(gains[2], gains[0])  # measured before the turn, read after it
+    assert (gains[3] != gains[0]).any()
+
+
 @pytest.mark.parametrize("name", ["imac", "nasir-guo", "d2d"])
 def test_an_observation_is_the_report_without_empty_rows(name: str) -> None:
     emulator = Emulator(

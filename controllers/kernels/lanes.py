@@ -22,6 +22,7 @@ from slotwise.controllers.kernels.loading import (
 from slotwise.controllers.kernels.packs import (
     BYTES,
     bits_of,
+    choose,
     count_of,
     first_of,
     least,
@@ -30,7 +31,6 @@ from slotwise.controllers.kernels.packs import (
     spread,
     take,
 )
-from slotwise.controllers.kernels.rows import amplitudes, answers
 from slotwise.emulator.kernels.compilation import kernel
 from slotwise.emulator.kernels.logarithm import log2_1p, log2_of
 
@@ -92,17 +92,18 @@ def _answer(state: Array, k: int, heard: Array) -> Array:
     """What a user asks for and costs, at the interference it hears; its w."""
     lanes = BYTES // state.itemsize
     own = k * _PARTS * lanes
-    i = spread(1.0, heard) + heard
-    pull, c, w = answers(
-        i,
-        take(state, own + _DIRECT * lanes),
-        take(state, own + _WORTH * lanes),
-        take(state, own + _V * lanes),
-        take(state, own + _P * lanes),
-    )
+    one = spread(1.0, heard)
+    p = take(state, own + _P * lanes)
+    worth = take(state, own + _WORTH * lanes)
+    i = one + heard
+    t = i + take(state, own + _DIRECT * lanes) * p
+    inverse = one / (i * t)
+    per_interference = t * inverse
+    asked = worth * take(state, own + _V * lanes)
     put(state, own + _INTERFERENCE * lanes, i)
-    put(state, own + _PULL * lanes, pull)
-    put(state, own + _C * lanes, c)
+    put(state, own + _PULL * lanes, asked * per_interference)
+    put(state, own + _C * lanes, worth * p * inverse)
+    w: Array = t * per_interference
     return w
 
 
@@ -127,8 +128,16 @@ def _pay(state: Array, k: int, price: Array) -> None:
     """New amplitude of a user, from what it asks for and what the others pay, and its power."""
     lanes = BYTES // state.itemsize
     own = k * _PARTS * lanes
-    price = price + take(state, own + _DIRECT * lanes) * take(state, own + _C * lanes)
-    v = amplitudes(take(state, own + _PULL * lanes), price, state.itemsize)
+    zero = spread(0.0, price)
+    single = state.itemsize == 4
+    c = take(state, own + _C * lanes)
+    # So that 0/0 of a silent user is 0.
+    price = (
+        price + take(state, own + _DIRECT * lanes) * c + spread(1e-30 if single else 1e-300, zero)
+    )
+    v = least(take(state, own + _PULL * lanes) / price, spread(1.0, zero))
+    # Below this an amplitude's power is lost in every sum it enters, and soon a denormal number.
+    v = choose(v < spread(1e-15 if single else 1e-30, zero), zero, v)
     put(state, own + _V * lanes, v)
     put(state, own + _P * lanes, v * v)
 

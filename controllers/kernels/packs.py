@@ -5,7 +5,7 @@ keeps a running sum of such a loop in registers. A pack is that sum: a vector of
 Numba, so that a kernel is written once as for single numbers and works on many. Where a processor's
 registers are shorter, LLVM takes several for a pack.
 
-`take`, `take_some` and `put` move packs from and to flat arrays; between them stand `+ - * /`, comparisons,
+`take` and `put` move packs from and to flat arrays; between them stand `+ - * /`, comparisons,
 `least`, `choose`, `count_of` and `bits_of`. With ``NUMBA_DISABLE_JIT=1`` a pack is a NumPy array,
 for which the same operators do the same.
 """
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.core.datamodel import models
 from numba.extending import lower_builtin, register_model, type_callable
 from numpy.typing import NDArray
@@ -38,7 +38,6 @@ __all__ = [
     "spread",
     "sum_of",
     "take",
-    "take_some",
 ]
 
 BYTES = 64
@@ -65,17 +64,6 @@ def room_for(count: int, one: float) -> Array:
 def take(array: Array, at: int) -> Array:
     """Pack of the numbers of a contiguous array from index `at`."""
     return array[at : at + BYTES // array.itemsize].copy()
-
-
-def take_some(array: Array, at: int, count: int, rest: float) -> Array:
-    """Pack of no more than `count` numbers from index `at`, and of another in the lanes left over.
-
-    What lies beyond is not read. The array may have several axes, and is taken as flat.
-    """
-    pack = np.full(BYTES // array.itemsize, rest, dtype=array.dtype)
-    count = min(max(count, 0), len(pack))
-    pack[:count] = array.reshape(-1)[at : at + count]
-    return pack
 
 
 def put(array: Array, at: int, pack: Array) -> None:
@@ -160,10 +148,10 @@ def _place(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
     return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
 
 
-def _splat(builder: Any, number: Any, vector: Any) -> Any:
+def _splat(context: Any, builder: Any, number: Any, pack: Any) -> Any:
     """One number in every lane."""
-    unset = ir.Constant(vector, ir.Undefined)
-    first = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    unset = ir.Constant(context.get_value_type(pack), ir.Undefined)
+    first = ir.Constant(ir.VectorType(ir.IntType(32), pack.lanes), [0] * pack.lanes)
     single = builder.insert_element(unset, number, ir.IntType(32)(0))
     return builder.shuffle_vector(single, unset, first)
 
@@ -181,21 +169,6 @@ def _lower_take(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     return builder.load(builder.bitcast(place, vector), align=pack.dtype.bitwidth // 8)
 
 
-def _lower_take_some(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    array, at, count, rest = args
-    pack = sig.return_type
-    vector = context.get_value_type(pack)
-    place = builder.bitcast(_place(context, builder, sig.args[0], array, at), vector.as_pointer())
-    order = ir.Constant(ir.VectorType(ir.IntType(64), pack.lanes), list(range(pack.lanes)))
-    mask = builder.icmp_signed("<", order, _splat(builder, count, order.type))
-    others = context.cast(builder, rest, sig.args[3], pack.dtype)
-    kind = ir.FunctionType(vector, [place.type, ir.IntType(32), mask.type, vector])
-    name = f"llvm.masked.load.v{pack.lanes}f{pack.dtype.bitwidth}.p0"
-    load = cgutils.get_or_insert_function(builder.module, kind, name)
-    align = ir.Constant(ir.IntType(32), pack.dtype.bitwidth // 8)
-    return builder.call(load, [place, align, mask, _splat(builder, others, vector)])
-
-
 def _lower_put(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     pack = sig.args[2]
     place = _place(context, builder, sig.args[0], *args[:2])
@@ -206,12 +179,12 @@ def _lower_put(context: Any, builder: Any, sig: Any, args: Any) -> Any:
 
 def _lower_each(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     number = builder.load(_place(context, builder, sig.args[0], *args))
-    return _splat(builder, number, context.get_value_type(sig.return_type))
+    return _splat(context, builder, number, sig.return_type)
 
 
 def _lower_spread(context: Any, builder: Any, sig: Any, args: Any) -> Any:
     number = context.cast(builder, args[0], sig.args[0], sig.return_type.dtype)
-    return _splat(builder, number, context.get_value_type(sig.return_type))
+    return _splat(context, builder, number, sig.return_type)
 
 
 def _lower_least(context: Any, builder: Any, sig: Any, args: Any) -> Any:  # noqa: ARG001
@@ -262,12 +235,6 @@ def _comparison(sign: str) -> Any:
 
 
 _teach(take, (types.Array, types.Integer), lambda array, at: _Pack(array.dtype), _lower_take)  # noqa: ARG005
-_teach(
-    take_some,
-    (types.Array, types.int64, types.int64, types.Number),
-    lambda array, at, count, rest: _Pack(array.dtype),  # noqa: ARG005
-    _lower_take_some,
-)
 _teach(each, (types.Array, types.Integer), lambda array, at: _Pack(array.dtype), _lower_each)  # noqa: ARG005
 _teach(put, (types.Array, types.Integer, _Pack), lambda array, at, pack: types.none, _lower_put)  # noqa: ARG005
 _teach(spread, (types.Number, _Pack), lambda value, like: like, _lower_spread)  # noqa: ARG005

@@ -49,7 +49,7 @@ from slotwise.controllers.kernels.packs import (
 from slotwise.emulator.kernels.compilation import kernel
 from slotwise.emulator.kernels.logarithm import log2_1p
 
-__all__ = ["amplitudes", "answers", "decide_rows", "iterate_rows"]
+__all__ = ["decide_rows", "iterate_rows"]
 
 Array = NDArray[Any]
 Index = NDArray[np.int64]
@@ -116,49 +116,25 @@ def _charge(cross: Array, state: Array, stride: int, users: int, first: int) -> 
 
 
 @kernel(reorder=True, inline=True)
-def answers(i: Array, h: Array, worth: Array, v: Array, p: Array) -> tuple[Array, Array, Array]:
-    """What a pack of users asks for and costs, a h v / I and c, at interference I; their w.
-
-    Given are direct gains h, worths a h, amplitudes and powers.
-    """
-    t = i + h * p
-    inverse = spread(1.0, i) / (i * t)
-    inverse_i = t * inverse
-    return worth * v * inverse_i, worth * p * inverse, t * inverse_i
-
-
-@kernel(reorder=True, inline=True)
-def amplitudes(pull: Array, price: Array, itemsize: int) -> Array:
-    """New amplitudes of a pack of users, from what they ask for and its price."""
-    single = itemsize == 4
-    # So that 0/0 of a silent user is 0.
-    price = price + spread(1e-30 if single else 1e-300, pull)
-    v = least(pull / price, spread(1.0, pull))
-    # Below this an amplitude's power is lost in every sum it enters, and soon a denormal number.
-    return choose(v < spread(1e-15 if single else 1e-30, pull), spread(0.0, pull), v)
-
-
-@kernel(reorder=True, inline=True)
 def _respond(cross: Array, state: Array, stride: int, users: int) -> float:
     """From powers what every user asks for and its price; the product of all w."""
     lanes = BYTES // state.itemsize
-    product = spread(1.0, take(state, 0))
-    zero = spread(0.0, product)
+    one = spread(1.0, take(state, 0))
+    zero = one - one
+    product = one
     for k in range(0, users, lanes):
         put(state, _PRICE * stride + k, zero)
     for k in range(0, users, lanes):
         _hear(cross, state, stride, users, k)
+        i = take(state, _INTERFERENCE * stride + k)
         h = take(state, _DIRECT * stride + k)
-        pull, c, w = answers(
-            take(state, _INTERFERENCE * stride + k),
-            h,
-            take(state, _WEIGHT * stride + k) * h,
-            take(state, _V * stride + k),
-            take(state, _P * stride + k),
-        )
-        put(state, _PULL * stride + k, pull)
-        put(state, _C * stride + k, c)
-        product = product * w
+        v = take(state, _V * stride + k)
+        t = i + h * take(state, _P * stride + k)
+        inverse = one / (i * t)
+        product = product * (t * t * inverse)
+        asked = take(state, _WEIGHT * stride + k) * h * v * inverse
+        put(state, _PULL * stride + k, asked * t)
+        put(state, _C * stride + k, asked * v)
         _charge(cross, state, stride, users, k)
     return float(product_of(product))
 
@@ -168,10 +144,16 @@ def _update(state: Array, stride: int, users: int) -> int:
     """New amplitudes from what is asked for and its price, and their powers; how many are on."""
     on = 0
     zero = spread(0.0, take(state, 0))
+    one = spread(1.0, zero)
+    # Below this an amplitude's power is lost in every sum it enters, and soon a denormal number.
+    silent = spread(1e-15 if state.itemsize == 4 else 1e-30, zero)
+    # So that 0/0 of a silent user is 0.
+    priceless = spread(1e-30 if state.itemsize == 4 else 1e-300, zero)
     for k in range(0, users, BYTES // state.itemsize):
         own = take(state, _DIRECT * stride + k) * take(state, _C * stride + k)
-        price = take(state, _PRICE * stride + k) + own
-        v = amplitudes(take(state, _PULL * stride + k), price, state.itemsize)
+        price = take(state, _PRICE * stride + k) + own + priceless
+        v = least(take(state, _PULL * stride + k) / price, one)
+        v = choose(v < silent, zero, v)
         on += count_of(v > zero)
         put(state, _V * stride + k, v)
         put(state, _P * stride + k, v * v)

@@ -20,7 +20,7 @@ Slotwise = Callable[..., tuple[int, str, str]]
 
 def compiled() -> dict[str, int]:
     """Kernels of this process, and for how many types of arguments each is compiled."""
-    kernels = (item for item in gc.get_objects() if isinstance(item, Dispatcher))
+    kernels = (item for item in gc.get_objects() if issubclass(type(item), Dispatcher))
     return {
         f"{item.py_func.__module__}.{item.py_func.__name__}": len(item.signatures)
         for item in kernels

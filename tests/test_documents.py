@@ -140,9 +140,11 @@ class Reader:
     def read(self) -> None:
         """Do everything that the document says, in its order."""
         blocks = list(_blocks(self.path.read_text("utf-8")))
+        missing = ["../shared"]  # and the files of blocks that need it
         for block, after in zip(blocks, [*blocks[1:], None], strict=False):
-            if "../shared" in block.text and not SHARED.is_dir():
+            if not SHARED.is_dir() and any(name in block.text for name in missing):
                 self.skipped.append(f"{self.path.name}:{block.line}")
+                missing += [block.file] if block.file is not None else []
             elif block.file is not None:
                 (self.folder / block.file).parent.mkdir(parents=True, exist_ok=True)
                 (self.folder / block.file).write_text(block.text, "utf-8")

@@ -1,8 +1,10 @@
 """Controllers by name: a spec such as ``wmmse:starts=10,flip=true`` becomes a controller.
 
 The part before the colon names a factory, the options are that factory's keyword parameters, read
-as their annotations say: int, float, bool (true or false) or str. Factories are the built-in ones
-and those that other distributions register in the entry-point group ``slotwise.controllers``::
+as their annotations say: int, float, bool (true or false) or str. A first option without a name is
+the first parameter's: ``mlp:gaussian-ic-10`` is ``mlp:weights=gaussian-ic-10``. Factories are the
+built-in ones and those that other distributions register in the entry-point group
+``slotwise.controllers``::
 
     [project.entry-points."slotwise.controllers"]
     mine = "mypackage.power:MyController"
@@ -36,10 +38,14 @@ _BUILTIN = {
     for name, place in {
         "ascent": "ascent:Ascent",
         "beam": "beam:Beam",
+        "graph": "graph:Graph",
         "greedy": "heuristics:Greedy",
         "max": "heuristics:FullPower",
+        "mlp": "mlp:Mlp",
         "optimum": "optimum:Optimum",
         "random": "heuristics:RandomPower",
+        "unrolled": "unrolled:Unrolled",
+        "unrolled-tiny": "unrolled:UnrolledTiny",
         "wmmse": "wmmse:Wmmse",
     }.items()
 }
@@ -67,7 +73,7 @@ def make(spec: str, seed: int = 0) -> Controller:
     Parameters
     ----------
     spec : str
-        ``name`` or ``name:option=value,option=value``.
+        ``name`` or ``name:option=value,option=value``; the first option may go without its name.
     seed : int
         Non-negative seed of whatever it draws, passed to `Controller.reset`.
 
@@ -117,8 +123,11 @@ def canonical(spec: str) -> str:
     """
     name, options = _read(spec)
     defaults = _defaults(name)
-    given = [f"{key}={_text(v)}" for key, v in sorted(options.items()) if v != defaults[key]]
-    return f"{name}:{','.join(given)}" if given else name
+    given = {key: _text(v) for key, v in sorted(options.items()) if v != defaults[key]}
+    unnamed = next((key for key, default in defaults.items() if default is None), None)
+    first = [given.pop(unnamed)] if unnamed is not None else []
+    text = ",".join(first + [f"{key}={value}" for key, value in given.items()])
+    return f"{name}:{text}" if text else name
 
 
 def available() -> dict[str, Description]:
@@ -149,8 +158,10 @@ def _read(spec: str) -> tuple[str, dict[str, Value]]:
     name, colon, text = (part.strip() for part in spec.partition(":"))
     parameters = _parameters(name)
     options: dict[str, Value] = {}
-    for item in text.split(",") if colon else ():
+    for place, item in enumerate(text.split(",") if colon else ()):
         key, equals, value = (part.strip() for part in item.partition("="))
+        if place == 0 and parameters and (not equals or (key not in parameters and "/" in item)):
+            key, equals, value = next(iter(parameters)), "=", item.strip()
         if not (key and equals and value):
             raise InputError(f"controller {spec}: {item!r} must be option=value")
         if key not in parameters:

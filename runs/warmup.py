@@ -35,6 +35,10 @@ _SPECS = (
     "beam:sparse=2",
     "ascent",
     "optimum",
+    "mlp:gaussian-ic-10",
+    "graph",
+    "unrolled:flip=true,starts=2",
+    "unrolled:sparse=2,polish=2",
 )
 # Batches of a few users go through lanes if there are enough problems to fill them, those of many
 # users one after another, and those of many who share receivers by another way again.
@@ -77,7 +81,7 @@ def _decide(spec: str) -> None:
     assert report is not None
     controller.decide(report.observation())
     for scenario, users in (("gaussian-ic", _FEW), ("gaussian-ic", _MANY), ("imac", _MANY)):
-        if spec == "optimum" and users == _MANY:
+        if users == _MANY and spec.startswith(("mlp", "optimum")):
             continue
         drawn = draw(load(scenario), _SAMPLES, links=users)
         rows = drawn.noise_power, drawn.p_max, drawn.weight

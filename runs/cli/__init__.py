@@ -14,13 +14,14 @@ import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Annotated
 
 import typer
 
-from slotwise.runs.cli import catalogue, draws, lives, machine
+from slotwise.runs.cli import catalogue, draws, lives, machine, studies, training
 from slotwise.runs.cli.options import Interrupted, examples
 
 __all__ = ["app", "main", "status"]
@@ -28,6 +29,7 @@ __all__ = ["app", "main", "status"]
 _USER = 2
 _OURS = 1
 _INTERRUPTED = 130
+_FORMAT_WARNING = warnings.formatwarning
 
 # Errors of the operating system that the user can mend: a path, a permission, a full disk.
 _MENDABLE = frozenset(
@@ -63,6 +65,8 @@ app = typer.Typer(
 lives.add_to(app)
 draws.add_to(app)
 catalogue.add_to(app)
+training.add_to(app)
+studies.add_to(app)
 machine.add_to(app)
 
 
@@ -99,7 +103,21 @@ def main() -> None:
         signal.default_int_handler(number, frame)
 
     signal.signal(signal.SIGINT, interrupt)
+    warnings.formatwarning = _worded
     sys.exit(status())
+
+
+def _worded(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Our own warnings are for whoever runs a command: one line, without a place in the source."""
+    if category.__module__.startswith("slotwise."):
+        return f"slotwise: note: {message}\n"
+    return _FORMAT_WARNING(message, category, filename, lineno, line)
 
 
 def status(arguments: Sequence[str] | None = None) -> int:

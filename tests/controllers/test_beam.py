@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from slotwise.controllers import make
 from slotwise.controllers.base import broadcast
-from slotwise.controllers.optimum import _best_on_off
-from slotwise.controllers.search import grown
+from slotwise.controllers.kernels.corner_bound import best_corners
+from slotwise.controllers.search import flat, grown
 from slotwise.emulator.radio import sum_rate
 
 Array = NDArray[np.float64]
@@ -98,7 +98,7 @@ def test_ten_users_in_a_wide_beam_are_searched_by_the_book() -> None:
 def test_a_beam_as_wide_as_there_are_sets_finds_the_best_of_all(snr: float, equal: bool) -> None:
     problem = broadcast(*draw(100, 6, snr, equal))
     found = grown(problem, width=20, patience=6)
-    best = _best_on_off(problem)
+    best = best_corners(*flat(problem))
     np.testing.assert_array_equal(found, best)
 
 

@@ -27,7 +27,19 @@ SPECS = [
     "ascent",
     "ascent:start=silent",
     "ascent:start=beam,levels=3,floor_db=-9,sweeps=2,cap=15",
+    "graph",
+    "graph:rounding=better",
+    "graph:sparse=3",
+    "mlp:gaussian-ic-10",
+    "mlp:gaussian-ic-10,rounding=half",
+    "mlp:gaussian-ic-10-rate,rounding=better",
     "optimum",
+    "unrolled",
+    "unrolled:starts=3,flip=true",
+    "unrolled:polish=5,rounding=better",
+    "unrolled:sparse=3",
+    "unrolled:sparse=3,polish=5,starts=2,flip=true",
+    "unrolled-tiny",
     "wmmse",
     "wmmse:starts=3",
     "wmmse:warm_start=true",
@@ -44,6 +56,11 @@ USERS = [0, 1, 2, 7]
 LEADING: list[tuple[int, ...]] = [(), (5,), (2, 3), (0,)]
 
 every_controller = pytest.mark.parametrize("spec", SPECS)
+
+
+def rounding(spec: str) -> float:
+    """By how much powers may differ where nothing but the order of sums does."""
+    return 3e-5 if spec.startswith(("graph", "mlp", "unrolled")) else 1e-9
 
 
 def draw(shape: tuple[int, ...], users: int, seed: int = 0) -> tuple[Array, Array, Array, Array]:
@@ -179,7 +196,8 @@ def test_permuting_the_users_permutes_the_powers_where_that_is_claimed(spec: str
     gain, *rows = draw((40,), 7, seed=5)
     order = np.random.default_rng(6).permutation(7)
     permuted = controller.allocate(gain[:, order][:, :, order], *(row[:, order] for row in rows))
-    same = np.allclose(permuted, controller.allocate(gain, *rows)[:, order], rtol=0, atol=1e-9)
+    answer = controller.allocate(gain, *rows)[:, order]
+    same = np.allclose(permuted, answer, rtol=0, atol=rounding(spec))
     assert same == controller.equivariant
 
 
@@ -208,7 +226,7 @@ def test_noise_of_a_receiver_in_watts_is_as_good_as_noise_one(spec: str) -> None
     gain, noise_power, p_max, weight = draw((20,), 6, seed=8)
     reference = make(spec).allocate(gain, noise_power, p_max, weight)
     scaled = make(spec).allocate(gain * 1e-11, noise_power * 1e-13, p_max * 1e-2, weight)
-    np.testing.assert_allclose(scaled * 1e2, reference, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(scaled * 1e2, reference, rtol=0, atol=rounding(spec))
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in ("max", "random")])

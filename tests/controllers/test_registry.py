@@ -88,6 +88,12 @@ def test_the_seed_reaches_the_controller() -> None:
         ("wmmse:starts=1,flip=false,tolerance=0.00001", "wmmse"),
         ("wmmse:tolerance=0.001", "wmmse:tolerance=0.001"),
         ("wmmse:tolerance=1e-3", "wmmse:tolerance=0.001"),
+        ("wmmse:3", "wmmse:starts=3"),
+        ("wmmse:3,flip=true", "wmmse:flip=true,starts=3"),
+        ("mlp:gaussian-ic-10", "mlp:gaussian-ic-10"),
+        ("mlp:weights=gaussian-ic-10", "mlp:gaussian-ic-10"),
+        ("mlp: rounding=half, weights=gaussian-ic-10", "mlp:gaussian-ic-10,rounding=half"),
+        ("unrolled:unrolled-tiny", "unrolled:weights=unrolled-tiny"),
     ],
 )
 def test_a_controller_is_named_by_the_one_spelling_of_its_spec(spec: str, spelling: str) -> None:
@@ -98,18 +104,25 @@ def test_a_controller_is_named_by_the_one_spelling_of_its_spec(spec: str, spelli
 
 def test_what_is_available_is_listed_with_summary_and_defaults() -> None:
     known = available()
-    assert list(known) == ["ascent", "beam", "greedy", "max", "optimum", "random", "wmmse"]
+    assert list(known) == [
+        "ascent", "beam", "graph", "greedy", "max", "mlp", "optimum", "random", "unrolled",
+        "unrolled-tiny", "wmmse",
+    ]  # fmt: skip
+    assert known["mlp"].options["weights"] is None
     expected = {"starts": 1, "warm_start": False, "flip": False, "tolerance": 1e-5}
     assert expected.items() <= known["wmmse"].options.items()
     assert known["beam"].options["polish"] is True
     assert all("\n" not in entry.summary and entry.summary for entry in known.values())
-    assert "bound on on/off control" in known["optimum"].summary
+    assert "a gap that is proved" in known["optimum"].summary
 
 
 @pytest.mark.parametrize(
     ("spec", "parts"),
     [
-        ("wmse", ["'wmse'", "unknown", "did you mean 'wmmse'?", "greedy, max, optimum, random"]),
+        (
+            "wmse",
+            ["'wmse'", "unknown", "did you mean 'wmmse'?", "greedy, max, mlp, optimum, random"],
+        ),
         ("", ["''", "unknown", "greedy"]),
         ("wmmse:start=3", ["no option 'start'", "did you mean 'starts'?", "warm_start"]),
         ("max:starts=3", ["no option 'starts'", "max has no options"]),
@@ -119,7 +132,12 @@ def test_what_is_available_is_listed_with_summary_and_defaults() -> None:
         ("wmmse:tolerance=nan", ["tolerance = nan", "must be a finite number"]),
         ("wmmse:tolerance=1e999", ["tolerance = 1e999", "must be a finite number"]),
         ("wmmse:tolerance=small", ["tolerance = small", "must be a finite number"]),
-        ("wmmse:flip", ["'flip' must be option=value"]),
+        ("wmmse:flip", ["starts = flip", "must be an integer"]),
+        ("wmmse:starts=3,flip", ["'flip' must be option=value"]),
+        ("wmmse:3,starts=2", ["starts is given twice"]),
+        ("max:3", ["'3' must be option=value"]),
+        ("mlp", ["option weights must be given"]),
+        ("mlp:rounding=half", ["option weights must be given"]),
         ("wmmse:", ["'' must be option=value"]),
         ("wmmse:flip=true,", ["'' must be option=value"]),
         ("wmmse:flip=true,flip=false", ["flip is given twice"]),
@@ -140,7 +158,7 @@ def test_others_register_controllers_by_entry_point(install: Install) -> None:
     make("wmmse")
     assert "shares_of_power" not in sys.modules
     controller = make("share:share=0.25,big=true,label=quarter")
-    assert controller.name == "share:big=true,label=quarter,share=0.25"
+    assert controller.name == "share:0.25,big=true,label=quarter"
     np.testing.assert_array_equal(controller.allocate(np.eye(2), np.ones(2), np.ones(2)), 0.25)
     assert available()["share"].summary == "A share of full power."
     assert available()["share"].options == {"share": None, "label": "half", "big": False}

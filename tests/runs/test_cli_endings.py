@@ -239,3 +239,17 @@ def test_ctrl_c_says_what_is_kept_and_how_to_go_on(tmp_path: Path, jobs: str) ->
     assert err.startswith("slotwise: interrupted; ")
     assert err.endswith("finished cells are kept in met; the same command goes on from there\n")
     assert err.count("\n") == 1
+
+
+def test_a_warning_of_ours_is_one_line() -> None:
+    words = ["evaluate", "--scenario", "gaussian-ic", "--links", "20", "--samples", "2"]
+    words += ["-c", "optimum:nodes=1", "--latency-samples", "1"]
+    answer = subprocess.run(
+        [sys.executable, "-c", "from slotwise.runs.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    notes = [line for line in answer.stderr.splitlines() if "optimum" in line]
+    assert len(notes) == 1
+    assert notes[0].startswith("slotwise: note: optimum:nodes=1: 2 of 2 stay open")

@@ -156,8 +156,8 @@ def test_a_wrong_answer_is_named(answer: float | Array, said: str) -> None:
 
 
 def test_a_controller_that_refuses_says_why_in_one_line() -> None:
-    with pytest.raises(InputError, match=r"controller optimum: .*16") as caught:
-        evaluate(np.ones((2, 20, 20)), ["optimum"])
+    with pytest.raises(InputError, match=r"controller mlp:.*at most 10") as caught:
+        evaluate(np.ones((2, 20, 20)), ["mlp:gaussian-ic-10"])
     assert "\n" not in str(caught.value)
 
 

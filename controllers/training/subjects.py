@@ -1,0 +1,259 @@
+"""What each network can be told to learn: the same words for all, answered by a task and a recipe.
+
+Networks differ in what they learn from. The perceptron has one number of users and may keep a fixed
+set of labelled samples; the others have any number, learn from the rate itself, and draw afresh in
+every step. What a network cannot do is refused here, before anything is drawn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple, Protocol, cast, get_args
+
+from slotwise.controllers.training import graph, mlp, unrolled
+from slotwise.controllers.training.draws import BLOCK, of_scenario
+from slotwise.controllers.training.loop import Task
+from slotwise.controllers.training.recipe import Recipe
+from slotwise.emulator.scenario import InputError, Scenario
+
+__all__ = ["NETWORKS", "Subject", "Wish", "subject"]
+
+Progress = Callable[[int], None]
+
+_LARGEST_SIZE = 4096
+_VALIDATIONS = 10
+"""Least number of validations, however short a training is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What to learn and how, as far as anyone has said; None: the network's own default.
+
+    Attributes
+    ----------
+    scenario : Scenario, optional
+        What is drawn; None: networks of every kind, where the network can learn from those.
+    links : int, optional
+        Users of a draw; left out: the scenario's.
+    objective : str, optional
+        ``supervised``, ``unsupervised`` or ``both``.
+    samples : int, optional
+        Size of a fixed set of samples; 0: fresh ones in every step.
+    steps : int, optional
+        Batches to learn from.
+    epochs : float, optional
+        Instead: times to go through the set.
+    batch, learning_rate, patience
+        As in `Recipe`.
+    recipe : mapping of str to str
+        Other fields of the recipe by name.
+    size : mapping of str to str
+        Sizes of the network by name.
+    seed : int
+        Of first weights and draws.
+    """
+
+    scenario: Scenario | None = None
+    links: int | None = None
+    objective: str | None = None
+    samples: int | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    batch: int | None = None
+    learning_rate: float | None = None
+    patience: int | None = None
+    recipe: Mapping[str, str] = field(default_factory=dict)
+    size: Mapping[str, str] = field(default_factory=dict)
+    seed: int = 0
+
+
+class Make(Protocol):
+    """Makes a task, with fresh weights."""
+
+    def __call__(
+        self, recipe: Recipe, share: float = 1.0, progress: Progress | None = None
+    ) -> Task:
+        """Make the task of a recipe, from a share of the samples."""
+
+
+class Subject(NamedTuple):
+    """A wish that can be granted.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        How.
+    make : Make
+        What.
+    samples : int
+        Size of the fixed set; 0: fresh samples in every step.
+    users : int or None
+        Users that the network is fixed to; None: any number.
+    """
+
+    recipe: Recipe
+    make: Make
+    samples: int
+    users: int | None
+
+
+def subject(network: str, wish: Wish) -> Subject:
+    """What a network is to learn.
+
+    Parameters
+    ----------
+    network : str
+        One of `NETWORKS`.
+    wish : Wish
+        What to learn.
+
+    Raises
+    ------
+    InputError
+        If there is no such network, it cannot learn that, or a value is out of range.
+    """
+    if network not in NETWORKS:
+        raise InputError(f"network {network!r}: must be one of {', '.join(NETWORKS)}")
+    for name, least in (("links", 1), ("samples", 0), ("steps", 1), ("batch", 1), ("seed", 0)):
+        value = getattr(wish, name)
+        if value is not None and value < least:
+            raise InputError(f"{name} = {value}: must be at least {least}")
+    if wish.steps is not None and wish.epochs is not None:
+        raise InputError("epochs: not beside steps")
+    granted = NETWORKS[network](wish)
+    if "validate_every" in wish.recipe:
+        return granted
+    every = min(granted.recipe.validate_every, math.ceil(granted.recipe.steps / _VALIDATIONS))
+    return granted._replace(recipe=replace(granted.recipe, validate_every=max(1, every)))
+
+
+def _perceptron(wish: Wish) -> Subject:
+    if wish.epochs is not None and not 0 < wish.epochs < math.inf:
+        raise InputError(f"epochs = {wish.epochs}: must be positive and finite")
+    if wish.scenario is None:
+        raise InputError("scenario: the network mlp needs one, it is made for one number of users")
+    scenario, users = wish.scenario, wish.links or wish.scenario.population.initial_users
+    objective = cast(
+        "mlp.Objective",
+        _among("objective", wish.objective or "supervised", get_args(mlp.Objective)),
+    )
+    sizes: dict[str, Any] = _integers(wish, "mlp", ("hidden", "layers"))
+    samples = mlp.Options().samples if wish.samples is None else wish.samples
+    options = mlp.Options(objective=objective, seed=wish.seed, samples=samples)._replace(**sizes)
+    recipe = mlp.recipe_for(objective, wish.steps, **_changes(wish))
+    if wish.epochs is not None:
+        if not options.samples:
+            raise InputError("epochs: only where samples is not 0")
+        recipe = _over(recipe, wish.epochs * options.samples)
+    if 0 < options.samples < recipe.batch:
+        raise InputError(f"samples = {options.samples}: must be 0 or at least batch")
+
+    def make(recipe: Recipe, share: float = 1.0, progress: Progress | None = None) -> Task:
+        fewer = options.samples and max(BLOCK, recipe.batch, round(share * options.samples))
+        return mlp.task(
+            scenario,
+            users,
+            recipe,
+            options._replace(samples=min(fewer, options.samples)),
+            progress,
+        )
+
+    return Subject(recipe, make, options.samples, users)
+
+
+def _graph(wish: Wish) -> Subject:
+    _fresh_only(wish, "graph")
+    counts = tuple(name for name in graph.Sizes._fields if name != "shared")
+    asked: dict[str, Any] = _integers(wish, "graph", counts)
+    sizes = graph.Sizes()._replace(**asked)
+    draw = origin = None
+    if wish.scenario is not None:
+        users = wish.links or wish.scenario.population.initial_users
+        draw = of_scenario(wish.scenario, users)
+        origin = {"scenario": wish.scenario.model_dump(mode="json"), "users": users}
+    recipe = replace(graph.RECIPE, **_changes(wish))
+    recipe = recipe if wish.steps is None else _over(recipe, wish.steps * recipe.batch)
+
+    def make(recipe: Recipe, *_: object, **__: object) -> Task:
+        return graph.GraphTask(draw, origin, sizes, recipe.batch, wish.seed)
+
+    return Subject(recipe, make, 0, None)
+
+
+def _unrolled(wish: Wish) -> Subject:
+    _fresh_only(wish, "unrolled")
+    if wish.scenario is not None or wish.links is not None:
+        raise InputError("scenario: the network unrolled learns from networks of every kind")
+    named = {"size": "full", **wish.size}
+    if unknown := sorted(named.keys() - {"size"}):
+        raise InputError(f"size: the network unrolled has no {unknown[0]!r}; say size=full or tiny")
+    size = _among("size", named["size"], tuple(unrolled.SIZES))
+    recipe = unrolled.recipe_for(size, wish.steps, **_changes(wish))
+    options = unrolled.Options(size=size, seed=wish.seed)
+
+    def make(recipe: Recipe, *_: object, **__: object) -> Task:
+        return unrolled.task(recipe, options)
+
+    return Subject(recipe, make, 0, None)
+
+
+NETWORKS: dict[str, Callable[[Wish], Subject]] = {
+    "mlp": _perceptron,
+    "graph": _graph,
+    "unrolled": _unrolled,
+}
+"""Networks that can be trained."""
+
+
+def _changes(wish: Wish) -> dict[str, Any]:
+    """Fields of the recipe that were asked for."""
+    named = ("batch", "learning_rate", "patience")
+    asked = {name: getattr(wish, name) for name in named if getattr(wish, name) is not None}
+    kinds = {f.name: str(f.type) for f in fields(Recipe) if f.name not in {*named, "steps"}}
+    for name, text in wish.recipe.items():
+        if name not in kinds:
+            raise InputError(f"recipe: no field {name!r}, but {', '.join(kinds)}")
+        read = {"int": int, "float": float}.get(kinds[name], str)
+        try:
+            asked[name] = read(text)
+        except ValueError:
+            raise InputError(f"recipe: {name} = {text}: must be {kinds[name]}") from None
+    return asked
+
+
+def _over(recipe: Recipe, samples: float) -> Recipe:
+    """The recipe over so many samples; a tenth of the steps at most are warm-up."""
+    steps = max(1, round(samples / recipe.batch))
+    return replace(recipe, steps=steps, warmup=min(recipe.warmup, steps // 10))
+
+
+def _fresh_only(wish: Wish, network: str) -> None:
+    if wish.objective not in (None, "unsupervised"):
+        raise InputError(f"objective = {wish.objective}: the network {network} is unsupervised")
+    for name in ("samples", "epochs"):
+        if getattr(wish, name):
+            raise InputError(f"{name}: the network {network} draws afresh in every step, say steps")
+
+
+def _among(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InputError(f"{name} = {value}: must be one of {', '.join(allowed)}")
+    return value
+
+
+def _integers(wish: Wish, network: str, allowed: tuple[str, ...]) -> dict[str, int]:
+    """Sizes as numbers."""
+    read = {}
+    for name, text in wish.size.items():
+        if name not in allowed:
+            raise InputError(
+                f"size: the network {network} has no {name!r}, but {', '.join(allowed)}"
+            )
+        if not (text.isdecimal() and 0 < int(text) <= _LARGEST_SIZE):
+            raise InputError(
+                f"size: {name} = {text}: must be an integer between 1 and {_LARGEST_SIZE}"
+            )
+        read[name] = int(text)
+    return read

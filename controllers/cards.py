@@ -7,6 +7,7 @@ files come with the package; they are known by name, others by their path.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,7 @@ __all__ = ["Card", "Network", "Result", "Trained", "read", "shipped", "write"]
 
 Network = Literal["mlp", "graph", "unrolled"]
 
-_KEY = "slotwise"
+_KEY, _DIGEST = "slotwise", "slotwise-digest"
 _SUFFIX = ".safetensors"
 _SHIPPED = Path(__file__).parent / "weights"
 _LARGEST_HALF = float(np.finfo(np.float16).max)
@@ -167,6 +168,8 @@ def read(weights: str | Path, network: str) -> Trained:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged or no weights file: {_one_line(error)}") from None
     card = _card(path, header)
+    if header.get(_DIGEST) != _digest(tensors):
+        raise InputError(f"{path}: damaged: its tensors are not those that were written")
     if card.network != network:
         raise InputError(f"{path}: weights of the network {card.network}: must be of {network}")
     return Trained(card, {name: _single(path, name, t) for name, t in tensors.items()})
@@ -203,7 +206,7 @@ def write(
         if not (np.abs(tensor) <= largest).all():
             raise ValueError(f"tensor {name} has NaN or a number beyond ±{largest:.3g}")
         kept[name] = np.ascontiguousarray(tensor, np.float16 if half else np.float32)
-    content = save(kept, metadata={_KEY: card.model_dump_json()})
+    content = save(kept, metadata={_KEY: card.model_dump_json(), _DIGEST: _digest(kept)})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
@@ -236,6 +239,16 @@ def shipped(network: str | None = None) -> dict[str, Path]:
             # A perceptron is called after what it was trained on, the others after themselves.
             found[path.stem.removeprefix("mlp-")] = path
     return dict(sorted(found.items()))
+
+
+def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Sixty-four hexadecimal digits that change with any byte of any tensor."""
+    whole = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        whole.update(f"{name} {tensor.dtype} {tensor.shape}\n".encode())
+        whole.update(np.ascontiguousarray(tensor).tobytes())
+    return whole.hexdigest()
 
 
 def _place(weights: str, network: str) -> Path:

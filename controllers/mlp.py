@@ -84,6 +84,8 @@ def sizes_of(card: Card) -> MlpSizes:
         value: Any = getattr(sizes, name)
         if type(value) is not int or not 1 <= value <= 10_000:
             raise ValueError(f"{name} = {value}: must be an integer from 1 to 10,000")
+    if card.users != sizes.users:
+        raise ValueError(f"users = {sizes.users}: must be those of the card, {card.users}")
     if sizes.stations > sizes.users:
         raise ValueError(f"stations = {sizes.stations}: must be at most users = {sizes.users}")
     if sizes.features not in ("amplitude", "log") or sizes.output not in ("relu6", "sigmoid"):

@@ -83,9 +83,9 @@ class Unrolled(Controller):
     weights : str
         Name of weights that come with the package, or a path that ends in ``.safetensors``.
     starts : int
-        Passes from different starts, at least one, of which the best is kept. The first start is
-        the network's own; the others are drawn from the seed, the same for every problem with as
-        many users.
+        Passes from different starts, at least one. The first start is the network's own; the others
+        are drawn from the seed, the same for every problem with as many users. With more than one,
+        the best is kept of all their powers, as they are and rounded at half.
     flip : bool
         Search on: switch single users to zero or `p_max` while that helps, see
         `slotwise.controllers.search.flipped`.
@@ -209,6 +209,7 @@ class Unrolled(Controller):
             _refuse(problem)
         if self.starts == 1:
             return choices.reshape(problem.weight.shape)
+        choices = np.concatenate([choices, (choices > 0.5 * every.p_max) * every.p_max])
         best = best_of_each(every.gain, every.noise_power, every.weight, choices)
         return best.reshape(problem.weight.shape)
 
@@ -238,8 +239,9 @@ class Unrolled(Controller):
         logits = START_SPREAD * rng.standard_normal((self.starts - 1, users), dtype=np.float32)
         starts = np.empty((self.starts, users))
         pass_among(graph, self._net, logits, starts)
-        choices = list(starts)
-        best = choices[0] if len(choices) == 1 else _best_among(graph, *choices)
+        if self.starts > 1:
+            starts = np.concatenate([starts, starts > 0.5])
+        best = starts[0] if self.starts == 1 else _best_among(graph, *starts)
         if self.rounding != "none":
             at_half = (best > 0.5).astype(np.float64)
             best = at_half if self.rounding == "half" else _best_among(graph, best, at_half)

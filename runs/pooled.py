@@ -21,7 +21,7 @@ from slotwise.runs.directory import read_json
 from slotwise.runs.intervals import mean_of_ratios
 from slotwise.runs.simulation import ABANDONED
 
-__all__ = ["Comparison", "NetworkCounts", "Row", "pool", "was_abandoned"]
+__all__ = ["Comparison", "NetworkCounts", "Row", "first_fault", "pool", "was_abandoned"]
 
 Array = NDArray[np.float64]
 Summary = Mapping[str, float | int | None]
@@ -174,6 +174,15 @@ def was_abandoned(cell: Cell) -> bool:
     """Whether a decision of a finished cell had to be ended from outside."""
     faults = _decisions(cell.directory, "fault")
     return any(str(fault).startswith(ABANDONED) for fault in np.unique(faults))
+
+
+def first_fault(cells: Sequence[Cell]) -> str:
+    """Why the first decision failed that did; empty where none did."""
+    for cell in cells:
+        for fault in _decisions(cell.directory, "fault"):
+            if fault:
+                return str(fault)
+    return ""
 
 
 def _decisions(directory: Path, column: str) -> Any:

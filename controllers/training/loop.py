@@ -228,7 +228,8 @@ class _Run:
         at.history.append(entry)
         at.loss_sum, at.losses = 0.0, 0
         value = next(iter(figures.values()))
-        if math.isfinite(value) and not value <= at.best:  # the first best is NaN
+        finite = all(map(math.isfinite, figures.values()))
+        if finite and not value <= at.best:  # the first best is NaN
             at.best, at.best_step, at.stale, at.waited = value, at.step, 0, 0
             self._best_weights = _copy(self._task.network)
         else:

@@ -191,7 +191,7 @@ def _unrolled(wish: Wish) -> Subject:
         raise InputError(f"size: the network unrolled has no {unknown[0]!r}; say size=full or tiny")
     size = _among("size", named["size"], tuple(unrolled.SIZES))
     recipe = unrolled.recipe_for(size, wish.steps, **_changes(wish))
-    options = unrolled.Options(size=size, seed=wish.seed)
+    options = unrolled.options_for(size, wish.seed)
 
     def make(recipe: Recipe, *_: object, **__: object) -> Task:
         return unrolled.task(recipe, options)

@@ -24,7 +24,15 @@ from slotwise.controllers.training.recipe import Recipe
 from slotwise.controllers.wmmse import wmmse
 from slotwise.emulator.radio import sum_rate
 
-__all__ = ["SIZES", "START_SPREAD", "Options", "UnrolledTask", "recipe_for", "task"]
+__all__ = [
+    "SIZES",
+    "START_SPREAD",
+    "Options",
+    "UnrolledTask",
+    "options_for",
+    "recipe_for",
+    "task",
+]
 
 SIZES = {"full": Sizes(8, 16, 48, 6, 5), "tiny": Sizes(5, 4, 16, 0, 0)}
 """The two networks that are shipped."""
@@ -61,6 +69,19 @@ class Options(NamedTuple):
     size: str = "full"
     seed: int = 0
     starts_share: float = 0.3
+
+
+def options_for(size: str, seed: int = 0) -> Options:
+    """Options of a size: a tiny network has no room for being good from random starts as well.
+
+    Parameters
+    ----------
+    size : str
+        A key of `SIZES`.
+    seed : int
+        See `Options`.
+    """
+    return Options(size, seed) if size == "full" else Options(size, seed, 0.0)
 
 
 def recipe_for(size: str, steps: int | None = None, **changes: Any) -> Recipe:

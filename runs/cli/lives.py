@@ -131,6 +131,9 @@ def _live_one(
         progress_bar(label, length, threadless=True) as done,
     ):
         life = simulate(scenario, controller, slots=length, seed=seed, progress=done, replay=replay)
+    faults = list(life.tables["decisions"]["fault"])
+    if failed := [str(fault) for fault in faults if fault]:
+        note(f"{label}: {len(failed):,} of {len(faults):,} decisions failed, first: {failed[0]}")
     if out is not None:
         replaced = is_run(out)
         with writing(out):

@@ -165,7 +165,12 @@ def rsun2024(
 
 
 def _names(tables: str) -> list[str]:
-    return [name for name in tables.replace(" ", "").split(",") if name]
+    from slotwise.emulator.scenario import InputError
+
+    names = [name for name in tables.replace(" ", "").split(",") if name]
+    if tables and not names:
+        raise InputError(f"--tables {tables}: names no table")
+    return names
 
 
 def _specs(retrain: bool, scale: Scale, seed: int, place: Path) -> Any:

@@ -50,7 +50,7 @@ _MANY = (
 _PER_KM2 = 50
 _DRAWS = {
     "minutes": {50: 20, 100: 10, 200: 8, 500: 4, 1000: 3},
-    "paper": {50: 1000, 100: 500, 200: 250, 500: 100, 1000: 50},
+    "paper": {50: 1000, 100: 300, 200: 150, 500: 50, 1000: 20},
 }
 """Draws by scale and pairs: the more pairs, the less one draw differs from the next."""
 _DRAWN = ("wmmse", "wmmse:starts=10", "beam", "graph", "unrolled-tiny", "unrolled", NINE)

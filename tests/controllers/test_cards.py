@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pickle
@@ -258,9 +259,18 @@ def test_tensors_must_be_finite_floats(path: Path) -> None:
         (np.array([1.0, 2.0]), "float64: must be float16 or float32"),
         (np.array([1.0, np.nan], np.float32), "not finite"),
     ):
-        content = save({"weight": tensor}, metadata={"slotwise": CARD.model_dump_json()})
-        path.write_bytes(content)
+        whole = hashlib.sha256(f"weight {tensor.dtype} {tensor.shape}\n".encode())
+        whole.update(tensor.tobytes())
+        header = {"slotwise": CARD.model_dump_json(), "slotwise-digest": whole.hexdigest()}
+        path.write_bytes(save({"weight": tensor}, metadata=header))
         assert reason in refusal(path)
+
+
+def test_a_byte_that_changed_is_noticed(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 0x40
+    path.write_bytes(content)
+    assert "damaged: its tensors are not those that were written" in refusal(path)
 
 
 def test_reading_needs_no_torch(path: Path) -> None:

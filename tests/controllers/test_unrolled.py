@@ -182,6 +182,7 @@ def test_the_best_of_several_starts_is_kept(sparse: int, build: Callable[..., Un
     logits = np.random.default_rng(7).standard_normal((3, 5), dtype=np.float32)
     starts = [None, *(START_SPREAD * logits.astype(np.float64))]
     every = [by_torch(network_of(ODD), problem, s, told=not sparse) for s in starts]
+    every += [(fraction > 0.5).astype(np.float64) for fraction in every]
     best = np.max([rates(problem, problem.p_max * fraction) for fraction in every], axis=0)
     np.testing.assert_allclose(rates(problem, power), best, rtol=1e-5)
     assert not controller.equivariant

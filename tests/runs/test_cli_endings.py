@@ -253,3 +253,9 @@ def test_a_warning_of_ours_is_one_line() -> None:
     notes = [line for line in answer.stderr.splitlines() if "optimum" in line]
     assert len(notes) == 1
     assert notes[0].startswith("slotwise: note: optimum:nodes=1: 2 of 2 stay open")
+
+
+def test_why_decisions_failed_is_said_once(slotwise: Slotwise) -> None:
+    code, _, err = slotwise("run", "imac", "-c", "mlp:gaussian-ic-10", "--slots", "5")
+    assert code == 0
+    assert "decisions failed, first: ValueError: 12 users: gaussian-ic-10 takes at most 10" in err

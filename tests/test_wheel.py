@@ -75,7 +75,7 @@ def test_wheel_holds_code_types_and_data(wheel: Path) -> None:
     wanted = {
         f"slotwise/{path.relative_to(ROOT)}"
         for package in PACKAGES
-        for pattern in ("**/*.py", "**/*.toml", "**/*.j2", "**/py.typed")
+        for pattern in ("**/*.py", "**/*.toml", "**/*.j2", "**/*.safetensors", "**/py.typed")
         for path in (ROOT / package).glob(pattern)
     }
     code = {name for name in held if not name.split("/")[0].endswith(".dist-info")}
@@ -111,6 +111,21 @@ def test_all_packages_import_from_elsewhere(elsewhere: Path, tmp_path: Path) -> 
     ]
     assert [file.parts[-3:-1] for file in files] == [("slotwise", name) for name in PACKAGES]
     assert all(file.is_relative_to(elsewhere.parent) for file in files)
+
+
+def test_trained_controllers_decide_from_elsewhere_without_torch(
+    elsewhere: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from slotwise.controllers import make\n"
+        "gain = np.eye(3) + 0.1\n"
+        "for spec in ('unrolled', 'unrolled-tiny', 'graph', 'mlp:gaussian-ic-10'):\n"
+        "    assert make(spec).allocate(gain, 1.0, 1.0).shape == (3,)\n"
+        "print('torch' in sys.modules)\n"
+    )
+    assert _run(elsewhere / "python", "-c", program, folder=tmp_path) == "False\n"
 
 
 def test_namespace_is_open_to_other_distributions(elsewhere: Path, tmp_path: Path) -> None:

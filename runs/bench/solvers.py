@@ -16,7 +16,6 @@ from slotwise.emulator.radio import sum_rate
 from slotwise.emulator.scenario import load
 from slotwise.runs.bench.baselines import wmmse_loop
 from slotwise.runs.bench.compiled_c import Missing
-from slotwise.runs.bench.perceptron import Perceptron
 from slotwise.runs.bench.row import Row, Skipped
 from slotwise.runs.bench.setting import Setting, rayleigh
 from slotwise.runs.bench.timing import Times, interleaved
@@ -116,18 +115,16 @@ def decisions(setting: Setting) -> Iterator[Row | Skipped]:
         else:
             against = f"{what}: C through ctypes"
             yield _ratio("decision", against, times, "c", "wmmse", goal, aim)
-        yield _ratio("decision", f"{what}: network 3×200", times, "network", "wmmse", 1.0)
 
 
 def _decision_times(setting: Setting, gain: Array) -> Times:
     """One decision, by everyone; of many, because one and the same would be learned by heart."""
     samples, users, _ = gain.shape
-    gains, singles = list(gain), list(gain.astype(np.float32))
+    gains = list(gain)
     noise, p_max = np.ones(users), np.ones(users)
-    controller, network = make("wmmse"), Perceptron(users, setting.seed)
+    controller = make("wmmse")
     doings: dict[str, Callable[[], object]] = {
         "wmmse": lambda: [controller.allocate(one, noise, p_max) for one in gains],
-        "network": lambda: [network.decide(one) for one in singles],
     }
     if not isinstance(setting.c, Missing):
         calls = [setting.c.prepared(one[None], 1.0, 1.0)[0] for one in gains]

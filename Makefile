@@ -30,6 +30,7 @@ lint: $(INSTALLED) ## rules, layout and generated documents
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/python -m slotwise.runs.reference --check docs/scenarios.md
+	$(BIN)/python -m slotwise.runs.environment_pages --check docs/environments
 
 types: $(INSTALLED) $(FOLDERS:%=build/types/slotwise/%) ## strict types, tests included
 	$(BIN)/mypy
@@ -39,6 +40,7 @@ wheel: $(INSTALLED) ## build the wheel, install it in an empty environment, impo
 
 docs: $(INSTALLED) ## write the generated documents
 	$(BIN)/python -m slotwise.runs.reference docs/scenarios.md
+	$(BIN)/python -m slotwise.runs.environment_pages docs/environments
 
 constraints: ## write constraints.txt anew from the newest releases that pyproject.toml allows
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints

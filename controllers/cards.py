@@ -23,7 +23,7 @@ from slotwise.emulator.scenario import InputError, nearest
 
 __all__ = ["Card", "Network", "Result", "Trained", "read", "shipped", "write"]
 
-Network = Literal["mlp", "graph", "unrolled"]
+Network = Literal["mlp", "graph", "unrolled", "rl"]
 
 _KEY, _DIGEST = "slotwise", "slotwise-digest"
 _SUFFIX = ".safetensors"
@@ -76,7 +76,7 @@ class Card(_Model):
     format : int
         Version of the card.
     network : str
-        Architecture: ``mlp``, ``graph`` or ``unrolled``.
+        Architecture: ``mlp``, ``graph``, ``unrolled``, or ``rl``, a policy.
     name : str
         What these weights are called.
     sizes : dict
@@ -236,8 +236,9 @@ def shipped(network: str | None = None) -> dict[str, Path]:
     for path in _SHIPPED.glob(f"*{_SUFFIX}"):
         kind = path.stem.partition("-")[0]
         if network in (None, kind):
-            # A perceptron is called after what it was trained on, the others after themselves.
-            found[path.stem.removeprefix("mlp-")] = path
+            # Perceptrons and policies are called after what they were trained on, the others after
+            # themselves.
+            found[path.stem.removeprefix("mlp-").removeprefix("rl-")] = path
     return dict(sorted(found.items()))
 
 

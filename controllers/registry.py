@@ -44,6 +44,7 @@ _BUILTIN = {
         "mlp": "mlp:Mlp",
         "optimum": "optimum:Optimum",
         "random": "heuristics:RandomPower",
+        "rl": "rl:Rl",
         "unrolled": "unrolled:Unrolled",
         "unrolled-tiny": "unrolled:UnrolledTiny",
         "wmmse": "wmmse:Wmmse",
@@ -174,8 +175,16 @@ def _read(spec: str) -> tuple[str, dict[str, Value]]:
         options[key] = _value(spec, parameters[key], value)
     for key, option in parameters.items():
         if option.default is option.empty and key not in options:
-            raise InputError(f"controller {spec}: option {key} must be given")
+            raise InputError(f"controller {spec}: option {key} must be given{_shipped(name)}")
     return name, options
+
+
+def _shipped(name: str) -> str:
+    """What comes with the package and can be given."""
+    from slotwise.controllers.cards import shipped
+
+    known = [f"{name}:{weights}" for weights in shipped(name)]
+    return f", such as {', '.join(known)}" if known else ""
 
 
 def _value(spec: str, option: inspect.Parameter, text: str) -> Value:

@@ -58,15 +58,16 @@ class Emulator:
     ----------
     scenario : Scenario
         What to live.
-    seed : int
-        Fixes everything but measured time.
+    seed : int or sequence of int
+        Fixes everything but measured time; one for all networks, or one for each.
     networks : int or sequence of int
-        How many networks, or their numbers: network 3 lives the same life alone, as ``[3]``, and
-        among others.
+        How many, or their numbers: network 3 lives the same life as ``[3]`` and among others.
     slots : int, optional
         When to end; left out: never.
     record : bool
         Keep a trace of each network in the journal.
+    appraise : bool
+        Keep account of `Network.worth`.
 
     Attributes
     ----------
@@ -84,18 +85,18 @@ class Emulator:
     InputError
         If a file that the scenario names is unusable.
     ValueError
-        If there is no network, a negative seed, fewer than one slot, or more than one network
-        under ``timing.mode = measured``, where one processor decides for one network.
+        If there is no network, a negative seed, no slot, or several networks under a measured time.
     """
 
     def __init__(
         self,
         scenario: Scenario,
-        seed: int = 0,
+        seed: int | Sequence[int] = 0,
         *,
         networks: int | Sequence[int] = 1,
         slots: int | None = None,
         record: bool = False,
+        appraise: bool = False,
     ) -> None:
         self.numbers = tuple(range(networks)) if isinstance(networks, int) else tuple(networks)
         if not self.numbers:
@@ -104,9 +105,10 @@ class Emulator:
             raise ValueError(f"slots = {slots}: must be at least one")
         if scenario.timing.mode == "measured" and len(self.numbers) > 1:
             raise ValueError("timing.mode = measured: one processor decides for one network")
-        self.scenario, self.slots, self._record = scenario, slots, record
+        self.scenario, self.slots = scenario, slots
+        self._record, self._appraise = record, appraise
         self._slot_s = slot_s = scenario.timing.slot_s
-        self._instant_s = 1e-9 * slot_s  # rounding of sums of times
+        self._instant_s = 1e-9 * slot_s
         still = scenario.mobility.kind == "still"
         self._measure_every = _slots(scenario.csi.period_s, slot_s) or 1
         self._move_every = 0 if still else _slots(scenario.mobility.update_s, slot_s)
@@ -119,26 +121,26 @@ class Emulator:
         for episode in scenario.episodes:
             self.network.medium_of(episode, 0)  # a file that is missing is missed now
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int | Sequence[int]) -> None:
         """Begin a new life: new clock, new streams, the users of time zero in place.
 
         Raises
         ------
         ValueError
-            If the seed is negative.
+            If a seed is negative, or there are more or fewer seeds than networks.
         """
-        self._streams = Streams(seed)
+        self._streams = Streams(seed, self.numbers)
         self._clock = simpy.Environment(initial_time=0.0)
         self._episodes = self._episode_starts()
         first = self._episodes.pop(0, None)
-        self.network = Network(self.scenario, self._streams, self.numbers, first)
+        self.network = Network(self.scenario, self._streams, first, appraise=self._appraise)
         self.journal = Journal(len(self.numbers), self._record)
         self._processor = Processor(
             self.scenario.timing, self.network, self.journal, self._now, self._after
         )
         erring = self.scenario.csi.error_nmse_db is not None
         self._estimation = [
-            self._streams.network(Cause.CSI, number) for number in (self.numbers if erring else ())
+            self._streams.network(Cause.CSI, b) for b in range(len(self.numbers) if erring else 0)
         ]
         self._here: dict[tuple[int, int], _Stay] = {}
         self.slot, self.over, self._drop = -1, False, 0
@@ -173,7 +175,7 @@ class Emulator:
             clock.step()
         return None if self.over else processor.hand_over()
 
-    def grant(self, power: Any, elapsed_s: float = 0.0) -> None:
+    def grant(self, power: Any, elapsed_s: float = 0.0, *, sound: bool = False) -> None:
         """Answer the report with powers.
 
         A power vector that is not finite, out of the box or of a wrong shape is a fault: it is
@@ -185,13 +187,15 @@ class Emulator:
             Powers [W], in the order of ``report.observation().user_id`` or of the report's rows.
         elapsed_s : float
             How long the decision took on this machine [s]; charged if ``timing.mode`` says so.
+        sound : bool
+            Powers are float64 of shape (B, M), in the box and zero for nobody: do not look again.
 
         Raises
         ------
         RuntimeError
             If no report waits.
         """
-        self._processor.answer(power, elapsed_s)
+        self._processor.answer(power, elapsed_s, sound=sound)
 
     def fail(self, cause: str, elapsed_s: float = 0.0) -> None:
         """Answer the report with nothing, because deciding failed; ``timing.fallback`` answers.
@@ -226,8 +230,7 @@ class Emulator:
         return soonest_s <= self._clock.now + self._instant_s
 
     def _now(self) -> float:
-        now_s: float = self._clock.now
-        return now_s
+        return float(self._clock.now)
 
     def _after(self, delay_s: float, callback: Callable[[Any], None], value: Any = None) -> None:
         # A Python float, so that the clock's time stays one: NumPy's are several times slower.
@@ -252,9 +255,8 @@ class Emulator:
             self._change_scene()
         if self.slot % self._measure_every == 0:
             self._measure(now_s)
-        # From the slot's number and not from the last tick, so that rounding never adds up.
-        next_s = (self.slot + 1) * self._slot_s
-        self._begin_slot_in(next_s - now_s)
+        # From the slot's number and not from the last tick: rounding never adds up.
+        self._begin_slot_in((self.slot + 1) * self._slot_s - now_s)
 
     def _change_scene(self) -> None:
         """Episodes, new drops and movement happen at the beginning of a slot."""
@@ -307,7 +309,7 @@ class Emulator:
             for start_s, label in hour_starts(counts):
                 self._after(start_s, self._begin_hour, (network, label))
         if counts is not None or population.trace or population.arrivals_per_s > 0.0:
-            stream = self._streams.network(Cause.ARRIVALS, self.numbers[network])
+            stream = self._streams.network(Cause.ARRIVALS, network)
             coming = arrivals(population, counts, stream)
             self._expect(network, enumerate(coming, users))
 
@@ -349,7 +351,7 @@ class Emulator:
         if lifetime_s is None and self.scenario.population.lifetime.kind == "forever":
             return
         if lifetime_s is None:
-            stream = self._streams.user(Cause.LIFETIME, self.numbers[network], user)
+            stream = self._streams.user(Cause.LIFETIME, network, user)
             lifetime_s = draw_lifetime(self.scenario.population.lifetime, stream)
         if np.isfinite(lifetime_s):
             self._after(lifetime_s, self._leave, (network, row))

@@ -32,12 +32,17 @@ class Measurement:
     air : tuple, optional
         Values of `kernels.slot.Air` that the measurement carries; left out: those of the medium,
         to be read before the report is answered.
+
+    Attributes
+    ----------
+    downlink : bool
+        Whether antennas transmitted.
     """
 
     def __init__(self, network: Network, air: AirValues | None = None) -> None:
         self._network = network
         self._live = air is None
-        self._downlink = network.medium.downlink  # an episode may change it under way
+        self.downlink = network.medium.downlink  # an episode may change it under way
         self._air: AirValues | None = network.medium.air if air is None else air
 
     @classmethod
@@ -73,7 +78,7 @@ class Measurement:
             If it was to be read in the network, and the report has been answered.
         """
         gain = np.empty((row.size, row.size))
-        among_users(network, row, self._downlink, self._current(), gain)
+        among_users(network, row, self.downlink, self.air, gain)
         return gain
 
     def everywhere(self, user_id: Ids) -> Array:
@@ -96,14 +101,22 @@ class Measurement:
         """
         networks, rows = user_id.shape
         gain = np.empty((networks, rows, rows))
-        among_all(user_id, self._downlink, self._current(), gain)
+        among_all(user_id, self.downlink, self.air, gain)
         return gain
 
     def long_term(self, network: int, row: Ids) -> Array:
         """Gains without fading as they are known now, shape (K, K): `Observation.mean_gain`."""
         return self._network.medium.long_term_gain(network, row)
 
-    def _current(self) -> AirValues:
+    @property
+    def air(self) -> AirValues:
+        """Values of `kernels.slot.Air` as they were measured.
+
+        Raises
+        ------
+        RuntimeError
+            If they were to be read in the network, and the report has been answered.
+        """
         if self._air is None:
             raise RuntimeError("these gains have passed: read a report before it is answered")
         return self._air

@@ -12,7 +12,6 @@ antenna ``m`` belongs to user ``m``. Everything else is a view of it:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,9 +82,7 @@ class Medium:
     slot_s : float
         Slot duration [s].
     streams : Streams
-        Random streams of the seed.
-    networks : sequence of int
-        Numbers of the B networks.
+        Random streams of the B networks.
     drop : int
         How many times users have been given new places before; names their new streams.
 
@@ -116,12 +113,11 @@ class Medium:
         rows: int,
         slot_s: float,
         streams: Streams,
-        networks: Sequence[int],
         drop: int = 0,
     ) -> None:
         self.layout, self.channel, self.drop = layout, channel, drop
-        self._streams, self._networks = streams, tuple(networks)
-        count = len(self._networks)
+        self._streams = streams
+        count = len(streams)
         self.places = self._place(rows)
         self.station = np.stack([places.station for places in self.places])
         sites = self.station.shape[1]
@@ -143,16 +139,14 @@ class Medium:
         self.present = np.zeros((count, rows), bool)
         self.home = np.zeros((count, rows), np.int64)
         self.serving = np.zeros((count, rows), np.int64)
-        self._obstacles = Obstacles(
-            channel, (count, sites, rows), self._paired, streams, networks, drop
-        )
+        self._obstacles = Obstacles(channel, (count, sites, rows), self._paired, streams, drop)
         self._site_mean = np.zeros((count, sites, rows))
         self.mean = np.zeros((count, antennas, rows)) if per_user else self._site_mean
         self.fading = make_fading(
             channel,
             slot_s,
             (count, antennas, rows),
-            [streams.network(Cause.FADING, number, drop) for number in self._networks],
+            [streams.network(Cause.FADING, b, drop) for b in range(count)],
             self._measured(rows),
         )
         antenna = np.tile(np.arange(rows), (count, 1)) if self.own_antenna else self.serving
@@ -164,10 +158,10 @@ class Medium:
         layout, drop = self.layout, self.drop
         differ = layout.kind == "poisson"
         places = [
-            place_stations(layout, self._streams.network(Cause.LAYOUT, number, drop), users=rows)
-            for number in (self._networks if differ else self._networks[:1])
+            place_stations(layout, self._streams.network(Cause.LAYOUT, b, drop), users=rows)
+            for b in range(len(self._streams) if differ else 1)
         ]
-        return places if differ else places * len(self._networks)
+        return places if differ else places * len(self._streams)
 
     def _measured(self, rows: int) -> Array | None:
         if self.channel.replay_path is None or self.channel.fading != "replay":
@@ -238,9 +232,8 @@ class Medium:
         now_s : float
             From when they move [s].
         """
-        number = self._networks[network]
         self.home[network, row] = home
-        self._appear(network, row, user, self._streams.network(Cause.POSITION, number, self.drop))
+        self._appear(network, row, user, self._streams.network(Cause.POSITION, network, self.drop))
         self._moved_s[network, row] = now_s
         self._obstacles.populate(network)
         everything = (network, EVERY, EVERY)
@@ -263,8 +256,8 @@ class Medium:
         now_s : float
             From when it moves [s].
         """
-        number, one = self._networks[network], np.array([row])
-        position = self._streams.user(Cause.POSITION, number, user, self.drop)
+        one = np.array([row])
+        position = self._streams.user(Cause.POSITION, network, user, self.drop)
         drawn = draw_home(self.layout, self.places[network], position)
         self.home[network, row] = drawn if home is None else home
         self._appear(network, one, np.array([user]), position)
@@ -277,13 +270,13 @@ class Medium:
             self._site_mean[receiver] = self._mean_gains(receiver)
         self._serve(network, one)
         self._set_doppler(network, one)
-        start = self._streams.user(Cause.FADING_START, number, user, self.drop)
+        start = self._streams.user(Cause.FADING_START, network, user, self.drop)
         self.fading.renew(network, row, start, self.own_antenna)
         self._refresh_mean(network)
 
     def _appear(self, network: int, row: Index, user: Index, rng: np.random.Generator) -> None:
         """Put users somewhere near their homes, and let them set out."""
-        number, places = self._networks[network], self.places[network]
+        places = self.places[network]
         self.present[network, row] = True
         place = drop_users(self.layout, places, self.home[network, row], rng)
         if self.layout.kind == "pairs":
@@ -293,8 +286,9 @@ class Medium:
             return
         for at, who, position in zip(row.tolist(), user.tolist(), place, strict=True):
             # Who it is (group, speed) is the same in every drop; where it goes is not.
-            moving = self._streams.user(Cause.MOBILITY, number, who)
-            legs = self._streams.user(Cause.MOBILITY, number, who, self.drop) if self.drop else None
+            moving = self._streams.user(Cause.MOBILITY, network, who)
+            anew = self.drop > 0
+            legs = self._streams.user(Cause.MOBILITY, network, who, self.drop) if anew else None
             self.motion.join(network, at, position, moving, legs)
 
     def leave(self, network: int, row: int) -> None:
@@ -332,7 +326,7 @@ class Medium:
         self._obstacles.move(moved)
         self._site_mean[:] = self._mean_gains((EVERY, EVERY, EVERY))
         changed = self._hand_over()
-        for b in range(len(self._networks)):
+        for b in range(len(self._streams)):
             self._refresh_mean(b)
         return changed
 

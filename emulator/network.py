@@ -8,7 +8,6 @@ exact: whoever is about to change something first calls `integrate` up to that i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,12 +51,11 @@ class Network:
     scenario : Scenario
         What to live.
     streams : Streams
-        Random streams of the seed.
-    numbers : sequence of int
-        Numbers of the networks; they name random streams, so network 3 alone lives as it would
-        among others.
+        Random streams of the B networks.
     episode : Episode, optional
         That begins at time zero.
+    appraise : bool
+        Keep account of `worth`.
 
     Attributes
     ----------
@@ -75,33 +73,33 @@ class Network:
         Integral of the consumed power since time zero [J].
     time_s : ndarray, shape (B,), float64
         Up to when the integrals go [s].
+    ledger : tuple
+        Values of `kernels.slot.Ledger`: all of these arrays together.
+    worth : ndarray, shape (B, M), float64
+        Integral, since time zero, of the difference that the user in each row makes to the sum
+        rate [bit/Hz]: its own rate less what the others would gain by its silence. Zero unless
+        asked for.
     """
 
     def __init__(
         self,
         scenario: Scenario,
         streams: Streams,
-        numbers: Sequence[int],
         episode: Episode | None = None,
+        *,
+        appraise: bool = False,
     ) -> None:
-        self.scenario, self.numbers = scenario, tuple(numbers)
-        self._streams = streams
-        shape = (len(self.numbers), scenario.population.capacity)
+        self.scenario, self._streams = scenario, streams
+        shape = (len(streams), scenario.population.capacity)
         radio = scenario.radio
         self.noise_w, self.p_max_w = noise_power_w(radio), float(from_dbm(radio.p_max_dbm))
         self._cap = None if radio.sinr_cap_db is None else float(from_db(radio.sinr_cap_db))
         self.user_id: Ids = np.full(shape, -1, np.int64)
-        self.power, self.delivered = np.zeros(shape), np.zeros(shape)
-        self.carried, self.radiated, self.consumed, self.time_s = np.zeros((4, shape[0]))
-        self._ledger: LedgerValues = Ledger(
-            user_id=self.user_id,
-            power=self.power,
-            delivered=self.delivered,
-            carried=self.carried,
-            radiated=self.radiated,
-            consumed=self.consumed,
-            time_s=self.time_s,
-        ).values()
+        users, totals = np.zeros((3, *shape)), np.zeros((4, shape[0]))
+        self.power, self.delivered, self.worth = users
+        self.carried, self.radiated, self.consumed, self.time_s = totals
+        self.ledger: LedgerValues = Ledger(self.user_id, users, totals).values()
+        self._appraise = appraise
         self._level_s = 0.0  # up to when all integrals go
         self._roster: Roster | None = None
         self._adopt(self.medium_of(episode, 0))
@@ -117,6 +115,7 @@ class Network:
             circuit_w=radio.circuit_power_w,
             downlink=medium.downlink,
             own_antenna=medium.own_antenna,
+            appraise=self._appraise,
         ).values()
 
     @property
@@ -136,7 +135,6 @@ class Network:
             self.user_id.shape[1],
             scenario.timing.slot_s,
             self._streams,
-            self.numbers,
             drop,
         )
 
@@ -160,8 +158,8 @@ class Network:
         networks : slice
             Which networks.
         """
-        first, last, _ = networks.indices(len(self.numbers))
-        integrate(first, last, now_s, self._terms, self.medium.air, self._ledger)
+        first, last, _ = networks.indices(len(self._streams))
+        integrate(first, last, now_s, self._terms, self.medium.air, self.ledger)
         if networks == ALL:
             self._level_s = now_s
 
@@ -178,7 +176,7 @@ class Network:
             self.integrate(now_s)
             fading.advance()
         else:
-            slot(now_s, self._terms, self.medium.air, self._ledger, fading.process)
+            slot(now_s, self._terms, self.medium.air, self.ledger, fading.process)
             self._level_s = now_s
 
     def populate(self, network: int, users: int, now_s: float) -> None:
@@ -252,7 +250,7 @@ class Network:
     def change(self, episode: Episode, drop: int, now_s: float) -> None:
         """Begin an episode: new layout or channel, the same users at new places."""
         self._adopt(self.medium_of(episode, drop))
-        for b in range(len(self.numbers)):
+        for b in range(len(self._streams)):
             home = self.medium.first_homes(b, self.user_id.shape[1])
             row = np.flatnonzero(self.user_id[b] >= 0)
             self.medium.populate(b, row, self.user_id[b, row], home[row], now_s)

@@ -8,8 +8,6 @@ drawn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +32,7 @@ class Obstacles:
     paired : bool
         Whether station m belongs to user m and appears with it.
     streams : Streams
-        Random streams of the seed.
-    networks : sequence of int
-        Numbers of the B networks.
+        Random streams of the B networks.
     drop : int
         How many times users had been given new places when this began; names the stream in which
         shadows drift.
@@ -55,12 +51,11 @@ class Obstacles:
         shape: tuple[int, int, int],
         paired: bool,
         streams: Streams,
-        networks: Sequence[int],
         drop: int,
     ) -> None:
         self.sight, self.shadow = np.ones(shape), np.zeros(shape)
         self._decorrelation_m, self._paired = channel.shadowing_distance_m, paired
-        self._streams, self._networks, self._drop = streams, tuple(networks), drop
+        self._streams, self._drop = streams, drop
         self._has_sight = channel.path_loss.kind in ("umi", "uma")
         deviation_db = channel.shadowing_db
         self._has_shadow = self._has_sight if deviation_db is None else deviation_db > 0
@@ -69,8 +64,7 @@ class Obstacles:
     def populate(self, network: int) -> None:
         """Draw all links of a network at its beginning, from its own streams."""
         if self._has_sight:
-            number = self._networks[network]
-            sight = self._streams.network(Cause.SIGHT, number, self._drop)
+            sight = self._streams.network(Cause.SIGHT, network, self._drop)
             self.sight[network] = sight.random(self.sight.shape[1:])
         if self._has_shadow:
             stream = self._shadow_stream(network)
@@ -88,12 +82,11 @@ class Obstacles:
         drop : int
             How many times it has been given a new place before.
         """
-        number = self._networks[network]
         if self._has_sight:
-            stream = self._streams.user(Cause.SIGHT, number, user, drop)
+            stream = self._streams.user(Cause.SIGHT, network, user, drop)
             self._set(self.sight[network], row, stream.random(self._links()))
         if self._has_shadow:
-            stream = self._streams.user(Cause.SHADOWING, number, user, drop)
+            stream = self._streams.user(Cause.SHADOWING, network, user, drop)
             self._set(self.shadow[network], row, stream.standard_normal(self._links()))
 
     def move(self, moved_m: Array) -> None:
@@ -101,7 +94,7 @@ class Obstacles:
         if not self._has_shadow:
             return
         path = moved_m[:, None, :] + (moved_m[:, :, None] if self._paired else 0.0)
-        for b in range(len(self._networks)):
+        for b in range(len(self._streams)):
             innovation = self._shadow_stream(b).standard_normal(self.shadow.shape[1:])
             self.shadow[b] = move_shadow(self.shadow[b], path[b], self._decorrelation_m, innovation)
 
@@ -119,7 +112,6 @@ class Obstacles:
     def _shadow_stream(self, network: int) -> np.random.Generator:
         """Stream of a network's shadows: those it begins with, and how they change."""
         if network not in self._shadow_streams:
-            number = self._networks[network]
-            stream = self._streams.network(Cause.SHADOWING, number, self._drop)
+            stream = self._streams.network(Cause.SHADOWING, network, self._drop)
             self._shadow_streams[network] = stream
         return self._shadow_streams[network]

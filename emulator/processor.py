@@ -107,11 +107,15 @@ class Processor:
         self._handed = report
         return report
 
-    def answer(self, power: Any, elapsed_s: float) -> None:
+    def answer(self, power: Any, elapsed_s: float, *, sound: bool = False) -> None:
         """Powers for the report in hand; a faulty vector is counted and replaced."""
-        report = self._take()
+        report, network = self._take(), self._network
         latency_s = 0.0 if self._ideal else self._latency_s(elapsed_s)
-        if latency_s > 0:
+        if sound and latency_s == 0.0 and report.roster is network.roster:
+            network.catch_up(report.time_s)
+            np.copyto(network.power, power)
+            self._conclude(report, elapsed_s, "")
+        elif latency_s > 0:
             rows = self._network.power.copy()
             fault = self._lay_out(power, report, rows)
             self._compute(report, rows, elapsed_s, latency_s, fault)

@@ -8,6 +8,7 @@ network ``b`` lives the same life alone and among many.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -32,32 +33,42 @@ class Cause(IntEnum):
 
 
 class Streams:
-    """The streams of one seed.
+    """The streams of B networks.
 
     Parameters
     ----------
-    seed : int
-        Non-negative.
+    seed : int or sequence of int
+        Non-negative; one for all networks, or one for each.
+    numbers : sequence of int
+        Numbers of the networks.
 
     Raises
     ------
     ValueError
-        If the seed is negative.
+        If a seed is negative, or there are more or fewer seeds than networks.
     """
 
-    def __init__(self, seed: int) -> None:
-        if seed < 0:
-            raise ValueError(f"seed = {seed}: must be a non-negative integer")
-        self.seed = seed
+    def __init__(self, seed: int | Sequence[int], numbers: Sequence[int] = (0,)) -> None:
+        seeds = [seed] * len(numbers) if isinstance(seed, int | np.integer) else list(seed)
+        if len(seeds) != len(numbers):
+            raise ValueError(f"{len(seeds)} seeds, {len(numbers)} networks: must be one for each")
+        for one in seeds:
+            if one < 0:
+                raise ValueError(f"seed = {one}: must be a non-negative integer")
+        self._names = [(int(one), int(number)) for one, number in zip(seeds, numbers, strict=True)]
 
-    def network(self, cause: Cause, network: int, episode: int = 0) -> np.random.Generator:
-        """Stream of a cause in one network (and one episode)."""
-        return self._stream(cause, network, episode)
+    def __len__(self) -> int:
+        return len(self._names)
 
-    def user(self, cause: Cause, network: int, user: int, episode: int = 0) -> np.random.Generator:
-        """Stream of a cause for one user of one network (and one episode)."""
-        return self._stream(cause, network, episode, user)
+    def network(self, cause: Cause, network: int, drop: int = 0) -> np.random.Generator:
+        """Stream of a cause in the network of this index (and one drop)."""
+        return self._stream(cause, network, drop)
 
-    def _stream(self, cause: Cause, *key: int) -> np.random.Generator:
-        sequence = np.random.SeedSequence(self.seed, spawn_key=(int(cause), *key))
+    def user(self, cause: Cause, network: int, user: int, drop: int = 0) -> np.random.Generator:
+        """Stream of a cause for one user of the network of this index (and one drop)."""
+        return self._stream(cause, network, drop, user)
+
+    def _stream(self, cause: Cause, network: int, *key: int) -> np.random.Generator:
+        seed, number = self._names[network]
+        sequence = np.random.SeedSequence(seed, spawn_key=(int(cause), number, *key))
         return np.random.Generator(np.random.PCG64(sequence))

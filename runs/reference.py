@@ -18,7 +18,7 @@ from typing import Any
 
 from slotwise.emulator.scenario import Scenario, builtin, source
 
-__all__ = ["scenario_reference"]
+__all__ = ["scenario_reference", "table"]
 
 _Schema = Mapping[str, Any]
 _SHARED = 3  # a field that so many kinds have in common gets a table of its own
@@ -54,7 +54,7 @@ def scenario_reference() -> str:
     lines = [
         _INTRODUCTION,
         "## Built-in scenarios\n",
-        _table(("Name", "Network"), [(f"`{name}`", text) for name, text in builtin().items()]),
+        table(("Name", "Network"), [(f"`{name}`", text) for name, text in builtin().items()]),
         f"The whole of `gaussian-ic`:\n\n```toml\n{source('gaussian-ic').strip()}\n```\n",
         "## The scenario itself\n",
         page.table(schema, plain),
@@ -157,7 +157,7 @@ class _Page:
             )
             for name, node in fields.items()
         ]
-        return _table(("Field", "Allowed", "Default", "Meaning"), rows)
+        return table(("Field", "Allowed", "Default", "Meaning"), rows)
 
     def _allowed(self, node: _Schema) -> str:
         """Type and range in words."""
@@ -236,7 +236,16 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Markdown table, with a newline at its end.
+
+    Parameters
+    ----------
+    head : sequence of str
+        Names of the columns.
+    rows : iterable of sequences of str
+        Cells; a bar in one is escaped.
+    """
     cells = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     lines = [head, ["---"] * len(head), *cells]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from slotwise.controllers.training.search import Trial
     from slotwise.controllers.training.subjects import Subject
 
-__all__ = ["Order", "Trained", "checkpoint_of", "train", "trials_of"]
+__all__ = ["Order", "Trained", "checkpoint_of", "fitted", "train", "trials_of", "versions"]
 
 _SUFFIX = ".safetensors"
 _SHARE_OF_A_TRIAL = 0.1
@@ -119,7 +119,7 @@ def train(
     with writing(out):
         subject, trials = _searched(order, subject, trials_of(out), progress)
         task = _task(subject, progress)
-        outcome = _fitted(task, subject.recipe, place, logs, f"train {order.network}", progress)
+        outcome = fitted(task, subject.recipe, place, logs, f"train {order.network}", progress)
         results = _kept(order, out, subject, task, outcome, scenario, test_samples, progress)
     if checkpoint is None:
         place.unlink(missing_ok=True)
@@ -191,9 +191,10 @@ def _task(subject: Subject, progress: bool) -> Task:
         return subject.make(subject.recipe, progress=done)
 
 
-def _fitted(
+def fitted(
     task: Task, recipe: Recipe, place: Path, logs: Path | None, label: str, progress: bool
 ) -> Outcome:
+    """Train a task with a bar, and a line now and then, on standard error; see `fit`."""
     from slotwise.controllers.training.loop import fit
 
     with progress_bar(label, recipe.steps, shown=progress) as done:
@@ -258,7 +259,7 @@ def _kept(
         samples=subject.samples or outcome.steps * subject.recipe.batch,
         seconds=round(outcome.seconds, 1),
         date=datetime.now(UTC).date().isoformat(),
-        versions=_versions(),
+        versions=versions(),
         results=[],
     )
     with tempfile.TemporaryDirectory(prefix="slotwise-") as folder:
@@ -270,6 +271,7 @@ def _kept(
     return results
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Of what a network is trained with, by name."""
     named = {name: version(name) for name in ("slotwise", "torch", "numpy", "numba")}
     return {"python": platform.python_version(), **named}

@@ -1,7 +1,8 @@
 """Compile every kernel before it is needed, by using it on something small.
 
 What is compiled depends on the types of arguments, so nothing is as sure as doing what users do:
-emulators with every kind of fading live a few slots, and controllers decide, alone and in batches.
+emulators with every kind of fading live a few slots, environments are stepped, and controllers
+decide, alone and in batches.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from slotwise.controllers import make
 from slotwise.emulator.clock import Emulator
 from slotwise.emulator.drops import draw
 from slotwise.emulator.scenario import load
+from slotwise.envs import PowerControl, VectorPowerControl
+from slotwise.envs.options import ActionLaw, Reward
 
 __all__ = ["steps"]
 
@@ -37,6 +40,7 @@ _SPECS = (
     "optimum",
     "mlp:gaussian-ic-10",
     "graph",
+    "rl:nasir-guo",
     "unrolled:flip=true,starts=2",
     "unrolled:sparse=2,polish=2",
 )
@@ -58,6 +62,9 @@ def steps() -> Iterator[tuple[str, Callable[[], None]]]:
     """
     for label, changes in _LIVES.items():
         yield label, lambda changes=changes: _live(changes)  # type: ignore[misc]
+    actions: tuple[ActionLaw, ...] = ("levels", "db")
+    for action in actions:
+        yield f"environments, {action}", lambda action=action: _act(action)  # type: ignore[misc]
     for spec in _SPECS:
         yield spec, lambda spec=spec: _decide(spec)  # type: ignore[misc]
 
@@ -71,6 +78,19 @@ def _live(changes: list[str]) -> None:
             report.observation()
             powers = np.full(report.gain.shape[:2], report.p_max_w)
             emulator.grant(powers[0] if report.slot == 0 and networks == 1 else powers)
+
+
+def _act(action: ActionLaw) -> None:
+    """Step an environment of one network and of two, told in every form."""
+    few = [f"population.initial_users={_FEW}"]
+    rewards: tuple[Reward, ...] = ("sum-rate", "difference")
+    for reward in rewards:
+        many = VectorPowerControl(2, overrides=few, action=action, reward=reward)
+        one = PowerControl(overrides=few, action=action, reward=reward, observation="local")
+        many.reset(seed=0)
+        one.reset(seed=0)
+        many.step(many.action_space.sample())
+        one.step(one.action_space.sample())
 
 
 def _decide(spec: str) -> None:

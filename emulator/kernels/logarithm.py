@@ -10,7 +10,7 @@ import numpy as np
 
 from slotwise.emulator.kernels.compilation import kernel
 
-__all__ = ["log2_1p", "log2_of"]
+__all__ = ["log2_1p", "log2_of", "log2_single"]
 
 # The method and the polynomial are those of fdlibm's e_log.c (Sun Microsystems, 1993): with
 # x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt(2)), and s = f / (2 + f),
@@ -28,6 +28,12 @@ _PER_NATURAL = 1.4426950408889634  # 1 / ln 2
 _ROOT_HALF = np.int64(0x3FE6A09E667F3BCD)  # bits of sqrt(1/2)
 _FRACTION_BITS = np.int64(52)
 _LEAST_NORMAL = 2.2250738585072014e-308
+
+_PER_S = np.float32(2.8853900817779268)  # 2 / ln 2
+_ROOT_HALF_SINGLE = np.int32(0x3F3504F3)
+_FRACTION_BITS_SINGLE = np.int32(23)
+_ONE, _TWO = np.float32(1.0), np.float32(2.0)
+_S3, _S5, _S7 = np.float32(1.0 / 3.0), np.float32(0.2), np.float32(1.0 / 7.0)
 
 
 @kernel(inline=True)
@@ -94,3 +100,28 @@ def log2_1p(x: float) -> float:
     lost = x - (total - 1.0)
     value = exponent + _PER_NATURAL * _log_1p(f, lost / total)
     return value if x < np.inf else x
+
+
+@kernel(inline=True)
+def log2_single(x: np.float32) -> np.float32:
+    """Logarithm of x to base two in single precision.
+
+    Parameters
+    ----------
+    x : float32
+        A positive, finite, normal number.
+
+    Returns
+    -------
+    float32
+        log2(x), to a millionth where |log2(x)| is below 8.
+    """
+    bits = np.float32(x).view(np.int32)
+    # Numba widens sums of 32 bits to 64, and half as many of those fit side by side.
+    exponent = np.int32(np.int32(bits - _ROOT_HALF_SINGLE) >> _FRACTION_BITS_SINGLE)
+    whole = np.int32(exponent << _FRACTION_BITS_SINGLE)
+    f = np.int32(bits - whole).view(np.float32) - _ONE
+    s = f / (_TWO + f)
+    z = s * s
+    # log(1 + f) = 2 (s + s^3/3 + s^5/5 + s^7/7 + ...), where s is at most 0.172.
+    return np.float32(exponent) + _PER_S * s * (_ONE + z * (_S3 + z * (_S5 + z * _S7)))

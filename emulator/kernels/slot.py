@@ -16,14 +16,34 @@ from slotwise.emulator.kernels.compilation import kernel
 from slotwise.emulator.kernels.fading import step
 from slotwise.emulator.kernels.logarithm import log2_1p
 
-__all__ = ["Air", "Ledger", "Terms", "integrate", "slot"]
+__all__ = [
+    "CARRIED",
+    "CONSUMED",
+    "DELIVERED",
+    "POWER",
+    "RADIATED",
+    "TIME",
+    "WORTH",
+    "Air",
+    "Ledger",
+    "Terms",
+    "integrate",
+    "slot",
+]
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
 # Plain tuples reach a kernel in half the time that named ones take.
-TermsValues = tuple[float, float, float, float, bool, bool]
+TermsValues = tuple[float, float, float, float, bool, bool, bool]
 AirValues = tuple[Array, Array, Ids]
-LedgerValues = tuple[Ids, Array, Array, Array, Array, Array, Array]
+LedgerValues = tuple[Ids, Array, Array]
+
+
+POWER, DELIVERED, WORTH = 0, 1, 2
+"""Rows of what a ledger keeps of users."""
+
+CARRIED, RADIATED, CONSUMED, TIME = 0, 1, 2, 3
+"""Rows of what it keeps of networks."""
 
 
 class Terms(NamedTuple):
@@ -43,6 +63,8 @@ class Terms(NamedTuple):
         Whether antennas transmit to users, or users to antennas.
     own_antenna : bool
         Whether antenna m belongs to user row m: that of an empty row is not there either.
+    appraise : bool
+        Whether to integrate what each user is worth to the sum rate.
     """
 
     noise_w: float
@@ -51,6 +73,7 @@ class Terms(NamedTuple):
     circuit_w: float
     downlink: bool
     own_antenna: bool
+    appraise: bool = False
 
     def values(self) -> TermsValues:
         """The same without names."""
@@ -84,19 +107,18 @@ class Ledger(NamedTuple):
     ----------
     user_id : [B, M], int64
         -1 for nobody.
-    power, delivered : [B, M], float64
-        Power in force [W], and integral of the rate [bit/Hz].
-    carried, radiated, consumed, time_s : [B], float64
-        Integrals of sum rate [bit/Hz], radiated and consumed power [J], and up to when they go [s].
+    users : [3, B, M], float64
+        ``POWER`` in force [W]; integral of the rate, ``DELIVERED`` [bit/Hz]; and, if asked for, of
+        what the sum rate would lose without the user, ``WORTH`` [bit/Hz]: its own rate less what
+        the others would gain by its silence.
+    totals : [4, B], float64
+        Integrals of the sum rate, ``CARRIED`` [bit/Hz], and of ``RADIATED`` and ``CONSUMED`` power
+        [J], and up to when they go, ``TIME`` [s].
     """
 
     user_id: Ids
-    power: Array
-    delivered: Array
-    carried: Array
-    radiated: Array
-    consumed: Array
-    time_s: Array
+    users: Array
+    totals: Array
 
     def values(self) -> LedgerValues:
         """The same without names."""
@@ -138,6 +160,40 @@ def _downlink_sinr(b: int, rows: int, terms: Terms, air: Air, sent: Array, sinr:
         sinr[k] = min(signal / heard[k], terms.sinr_cap)
 
 
+@kernel(inline=True)
+def _from(b: int, j: int, i: int, terms: Terms, air: Air) -> float:
+    """Gain from the transmitter of user j to the receiver of user i."""
+    s, m = (air.antenna[b, j], i) if terms.downlink else (air.antenna[b, i], j)
+    gain: float = air.mean[b, s, m] * air.fading[b, s, m]
+    return gain
+
+
+@kernel(reorder=True)
+def _add_worth(
+    b: int, rows: int, elapsed_s: float, terms: Terms, air: Air, ledger: Ledger, room: Array
+) -> None:
+    """Integrate what each user is worth to the sum rate, its rate and the others' together."""
+    mean, fade = air.mean, air.fading
+    rate, sent, signal, heard = room[0], room[1], room[2], room[3]
+    for i in range(rows):
+        s = air.antenna[b, i]
+        signal[i] = mean[b, s, i] * fade[b, s, i] * sent[i]
+        heard[i] = terms.noise_w
+        for j in range(rows):
+            if j != i:
+                heard[i] += _from(b, j, i, terms, air) * sent[j]
+    for k in range(rows):
+        if sent[k] <= 0.0:
+            continue
+        worth = rate[k]
+        for i in range(rows):
+            if i != k and sent[i] > 0.0:
+                # Noise is what is left at least; in 64 bits the difference is exact enough.
+                rest = max(heard[i] - _from(b, k, i, terms, air) * sent[k], terms.noise_w)
+                worth += rate[i] - log2_1p(min(signal[i] / rest, terms.sinr_cap))
+        ledger.users[WORTH, b, k] += worth * elapsed_s
+
+
 @kernel()
 def _rows_in_use(b: int, user_id: Ids) -> int:
     """Rows up to the last that holds a user."""
@@ -152,15 +208,15 @@ def _integrate_one(
     b: int, rows: int, now_s: float, terms: Terms, air: Air, ledger: Ledger, room: Array
 ) -> None:
     """Carry the integrals of one network forward under the powers and gains in force."""
-    elapsed_s = now_s - ledger.time_s[b]
+    elapsed_s = now_s - ledger.totals[TIME, b]
     if elapsed_s == 0.0:
         return
-    ledger.time_s[b] = now_s
+    ledger.totals[TIME, b] = now_s
     rate, sent = room[0], room[1]
     radiated = 0.0
     present = 0.0
     for k in range(rows):
-        sent[k] = ledger.power[b, k]
+        sent[k] = ledger.users[POWER, b, k]
         radiated += sent[k]
         present += 1.0 if ledger.user_id[b, k] >= 0 else 0.0
     if terms.downlink:
@@ -171,12 +227,14 @@ def _integrate_one(
         rate[k] = log2_1p(rate[k])
     carried = 0.0
     for k in range(rows):
-        ledger.delivered[b, k] += rate[k] * elapsed_s
+        ledger.users[DELIVERED, b, k] += rate[k] * elapsed_s
         carried += rate[k]
-    ledger.carried[b] += carried * elapsed_s
-    ledger.radiated[b] += radiated * elapsed_s
+    ledger.totals[CARRIED, b] += carried * elapsed_s
+    ledger.totals[RADIATED, b] += radiated * elapsed_s
+    if terms.appraise:
+        _add_worth(b, rows, elapsed_s, terms, air, ledger, room)
     consumed = terms.inefficiency * radiated + terms.circuit_w * present
-    ledger.consumed[b] += consumed * elapsed_s
+    ledger.totals[CONSUMED, b] += consumed * elapsed_s
 
 
 @kernel()
@@ -195,7 +253,7 @@ def integrate(
         Values of `Terms`, `Air` and `Ledger` of B networks; the ledger is written to.
     """
     book = Ledger(*ledger)
-    room = np.empty((2, book.power.shape[1]))
+    room = np.empty((4, book.user_id.shape[1]))
     for b in range(first, last):
         rows = _rows_in_use(b, book.user_id)
         _integrate_one(b, rows, now_s, Terms(*terms), Air(*air), book, room)
@@ -219,7 +277,7 @@ def slot(
     radio, links, book = Terms(*terms), Air(*air), Ledger(*ledger)
     networks, antennas, columns = links.fading.shape
     power = links.fading.reshape(networks, antennas * columns)
-    room = np.empty((2, columns))
+    room = np.empty((4, columns))
     for b in range(networks):
         rows = _rows_in_use(b, book.user_id)
         _integrate_one(b, rows, now_s, radio, links, book, room)

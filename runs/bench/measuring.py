@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slotwise.emulator.scenario import InputError
-from slotwise.runs.bench import growth, learned, peers, rivals, slots, solvers
+from slotwise.runs.bench import environments, growth, learned, peers, rivals, slots, solvers
 from slotwise.runs.bench.compiled_c import FLAGS, CompiledC
 from slotwise.runs.bench.row import Row, Skipped
 from slotwise.runs.bench.setting import Setting
@@ -37,6 +37,7 @@ GROUPS: dict[str, Group] = {
     "learned": learned.learned,
     "slots": slots.single_slots,
     "batches": slots.batched_slots,
+    "envs": environments.environments,
     "growth": growth.time,
     "memory": growth.memory,
     "peers": peers.peers,

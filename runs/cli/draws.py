@@ -14,13 +14,16 @@ from slotwise.runs.cli.options import (
     Json,
     Overrides,
     Seed,
+    Trust,
     clean_stdout,
     examples,
     print_json,
     tell_of_compiling,
+    trusted,
 )
 
 if TYPE_CHECKING:
+    from slotwise.controllers import Controller
     from slotwise.emulator.drops import Drops
     from slotwise.runs.frozen import Frozen
 
@@ -125,6 +128,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
         int, typer.Option("--latency-samples", min=1, help="Single decisions to time.")
     ] = 500,
     seed: Seed = 0,
+    trust: Trust = False,
     as_json: Json = False,
 ) -> None:
     """Evaluate controllers on frozen draws, as papers do.
@@ -137,12 +141,14 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
 
     try:
         with clean_stdout(as_json):
-            seats = list(make_all(controllers, seed).values())  # cheaper to refuse than draws
+            specs = trusted(controllers, trust)
+            seats = list(make_all(specs, seed).values())  # cheaper to refuse than draws
             if scenario is not None:
                 _refuse("not with --scenario", {"--gains": gains})
                 measured = {"--noise-power": noise_power, "--p-max": p_max}
                 _refuse("with --gains only", {**measured, "--transmit-dbm": transmit_dbm})
                 draws: Drops | Frozen = _drawn(scenario, overrides, samples, seed, links)
+                _introduce(seats, scenario, overrides, seed, links)
             else:
                 drawn = {"--links": links, "--samples": samples, "--set": overrides or None}
                 _refuse("with --scenario only", drawn)
@@ -182,6 +188,22 @@ def _drawn(
 
     with progress_bar("draw", None):
         return draw(load(scenario, overrides), samples, seed, links)
+
+
+def _introduce(
+    seats: list[Controller], scenario: str, overrides: list[str], seed: int, links: int | None
+) -> None:
+    """Tell zipped policies of the scenario, which fixes how they are told of gains."""
+    from slotwise.controllers.rl import Rl
+    from slotwise.emulator.scenario import load
+
+    loaded = load(scenario, overrides)
+    if links is not None:
+        population = loaded.population.model_copy(update={"initial_users": links})
+        loaded = loaded.model_copy(update={"population": population})
+    for seat in seats:
+        if isinstance(seat, Rl):
+            seat.reset(loaded, seed)
 
 
 def _measured(

@@ -15,10 +15,12 @@ from slotwise.runs.cli.options import (
     ScenarioName,
     Seed,
     Slots,
+    Trust,
     clean_stdout,
     examples,
     print_json,
     tell_of_compiling,
+    trusted,
 )
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
             show_default=False,
         ),
     ] = None,
+    trust: Trust = False,
     no_report: NoReport = False,
     as_json: Json = False,
 ) -> None:
@@ -88,8 +91,9 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
     """
     try:
         with clean_stdout(as_json):
+            (spec,) = trusted([controller], trust)
             summary = _live_one(
-                _load(scenario, overrides), controller, slots, seed, out, replay, not no_report
+                _load(scenario, overrides), spec, slots, seed, out, replay, not no_report
             )
     except KeyboardInterrupt:
         raise Interrupted("nothing was written; the same command starts again") from None
@@ -166,6 +170,7 @@ def compare(  # noqa: PLR0913 - a parameter is an option of the command
             show_default=False,
         ),
     ] = None,
+    trust: Trust = False,
     no_report: NoReport = False,
     as_json: Json = False,
 ) -> None:
@@ -183,7 +188,7 @@ def compare(  # noqa: PLR0913 - a parameter is an option of the command
             tell_of_compiling()
             result = compare_controllers(
                 loaded,
-                controllers,
+                trusted(controllers, trust),
                 slots=slots,
                 seeds=range(seed, seed + seeds),
                 out=out,

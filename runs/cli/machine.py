@@ -44,6 +44,9 @@ Seconds = Annotated[
         "--seconds", min=0.01, help="Time of one comparison: less is quicker, more is steadier."
     ),
 ]
+Envs = Annotated[
+    bool, typer.Option("--envs", help="Measure environments: the same as --only envs.")
+]
 Peers = Annotated[
     bool, typer.Option("--peers", help="Time other simulators too (needs the extra peers).")
 ]
@@ -67,6 +70,7 @@ def add_to(app: typer.Typer) -> None:
         epilog=examples(
             "slotwise bench",
             "slotwise bench --only wmmse --only decision --seconds 3",
+            "slotwise bench --envs --peers",
             "slotwise bench --peers --json > bench.json",
         )
     )(bench)
@@ -75,6 +79,7 @@ def add_to(app: typer.Typer) -> None:
 
 def bench(
     only: Only = [],  # noqa: B006  (typer reads the default, nobody changes it)
+    envs: Envs = False,
     seconds: Seconds = 1.0,
     peers: Peers = False,
     plot: Plot = None,
@@ -100,7 +105,10 @@ def bench(
         raise InputError("NUMBA_DISABLE_JIT is set: there is nothing compiled to measure")
     if plot is not None:
         plotting.check(plot)
-    wanted = [*(only or GROUPS), *(["growth"] if plot else []), *(["peers"] if peers else [])]
+    asked = [*only, *(["envs"] if envs else [])]
+    # What other simulators are timed against comes with the environments too.
+    extra = [*(["growth"] if plot else []), *(["peers"] if peers and not envs else [])]
+    wanted = [*(asked or GROUPS), *extra]
     tell_of_compiling()
     try:
         with (

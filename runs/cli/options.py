@@ -7,7 +7,9 @@ be wrong are completed by the shell and corrected by the error line.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,11 +23,16 @@ __all__ = [
     "ScenarioName",
     "Seed",
     "Slots",
+    "Trust",
     "clean_stdout",
     "examples",
     "print_json",
     "tell_of_compiling",
+    "trusted",
 ]
+
+
+_ZIPPED = re.compile(r"\s*rl\s*:[^,]*\.zip\s*(,|$)")
 
 
 class Interrupted(Exception):
@@ -86,6 +93,12 @@ Slots = Annotated[
 Seed = Annotated[
     int, typer.Option("--seed", min=0, help="Fixes every random number of the network.")
 ]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Open policies rl:FILE.zip, which are pickles: they can run any code."
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
@@ -98,6 +111,14 @@ def examples(*lines: str) -> str:
     stay under 80 columns.
     """
     return "\n".join(("[bold]Examples[/bold]", *(f"  {line}" for line in lines)))
+
+
+def trusted(specs: Sequence[str], trust: bool) -> list[str]:
+    """Specs that trust zipped policies, if the user does so and they do not say otherwise."""
+    return [
+        f"{spec},trust=true" if trust and _ZIPPED.match(spec) and "trust=" not in spec else spec
+        for spec in specs
+    ]
 
 
 def tell_of_compiling() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from slotwise.runs.cli import policies
 from slotwise.runs.cli.options import (
     Interrupted,
     Json,
@@ -77,6 +78,7 @@ def add_to(app: typer.Typer) -> None:
     study.command(
         epilog=examples("slotwise study rsun2024", "slotwise study rsun2024 --tables 1000")
     )(rsun2024)
+    policies.add_judgement_to(study)
     app.add_typer(study, name="study")
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from slotwise.runs.cli import policies
 from slotwise.runs.cli.options import (
     Interrupted,
     Json,
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_to"]
 
-NetworkName = Literal["mlp", "graph", "unrolled"]
 ObjectiveName = Literal["supervised", "unsupervised", "both"]
 
 Scenario = Annotated[
@@ -159,24 +161,55 @@ Force = Annotated[
     bool, typer.Option("--force", help="Replace --out, and start anew where there is a checkpoint.")
 ]
 
+_EXAMPLES = {
+    "mlp": (
+        "slotwise train mlp --scenario gaussian-ic --links 10 --out mine.safetensors",
+        "slotwise train mlp --scenario imac --samples 20000 --epochs 5 --out m.safetensors",
+        "slotwise evaluate --scenario gaussian-ic -c wmmse -c mlp:mine.safetensors",
+    ),
+    "graph": ("slotwise train graph --scenario d2d --out pairs.safetensors",),
+    "unrolled": ("slotwise train unrolled --size size=tiny --logs curves --out u.safetensors",),
+}
+
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command of this module to the command line."""
-    app.command(
+    """Add the commands of this module to the command line."""
+    group = typer.Typer(
+        help="Train a network or a policy, judge it beside WMMSE, and write its weights.",
+        no_args_is_help=False,
         epilog=examples(
             "slotwise train mlp --scenario gaussian-ic --links 10 --out mine.safetensors",
-            "slotwise train mlp --scenario imac --samples 20000 --epochs 5 --out m.safetensors",
-            "slotwise train unrolled --size size=tiny --logs curves --out u.safetensors",
-            "slotwise evaluate --scenario gaussian-ic -c wmmse -c mlp:mine.safetensors",
-        )
-    )(train)
+            "slotwise train rl --scenario nasir-guo --out policy.safetensors",
+        ),
+    )
+    group.callback(invoke_without_command=True)(_train)
+    for network, lines in _EXAMPLES.items():
+        group.command(name=network, epilog=examples(*lines))(_command(network))
+    policies.add_to(group)
+    app.add_typer(group, name="train")
+
+
+def _train(context: typer.Context) -> None:
+    """Train a network or a policy, judge it beside WMMSE, and write its weights."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _command(network: str) -> Callable[..., None]:
+    """The command that trains one network; all have the same options."""
+
+    @functools.wraps(train)
+    def command(**options: Any) -> None:
+        train(network, **options)
+
+    whole = inspect.signature(train, eval_str=True)
+    given = [one for name, one in whole.parameters.items() if name != "network"]
+    command.__signature__ = whole.replace(parameters=given)  # type: ignore[attr-defined]
+    return command
 
 
 def train(  # noqa: PLR0913 - a parameter is an option of the command
-    network: Annotated[
-        NetworkName,
-        typer.Argument(metavar="NETWORK", help="mlp, graph or unrolled.", show_default=False),
-    ],
+    network: str,
     *,
     scenario: Scenario = None,
     links: Links = None,

@@ -7,6 +7,7 @@ import pytest
 
 from slotwise.controllers import make
 from slotwise.controllers.cards import read
+from slotwise.emulator.clock import Emulator
 from slotwise.emulator.drops import draw
 from slotwise.emulator.radio import sum_rate
 from slotwise.emulator.scenario import load
@@ -29,3 +30,27 @@ def test_networks_of_any_size_are_as_good_as_their_cards_say(spec: str) -> None:
         error = np.std(ours - ratio * theirs) / theirs.mean() / np.sqrt(len(ours))
         assert 100 * ratio == pytest.approx(result.relative, abs=400 * error)
         assert 100 * error < 0.5
+
+
+def test_the_policy_that_comes_with_the_package_is_as_good_as_its_card_says() -> None:
+    """In networks of another seed, to four standard errors of the ratio."""
+    card = read("nasir-guo", "rl").card
+    (result,) = card.results
+    scenario = load("nasir-guo")
+    assert (result.scenario, result.users) == (scenario.name, scenario.population.capacity)
+    carried = {}
+    for spec in ("rl:nasir-guo", "wmmse", "ascent"):
+        controller = make(spec)
+        controller.reset(scenario, 0)
+        emulator = Emulator(scenario, 7, networks=200, slots=1)
+        report = emulator.advance()
+        assert report is not None
+        emulator.grant(controller.allocate(report.gain, report.noise_w, report.p_max_w))
+        assert emulator.advance() is None
+        carried[spec] = emulator.network.carried
+    ours, theirs = carried["rl:nasir-guo"], carried["wmmse"]
+    ratio = ours.mean() / theirs.mean()
+    error = np.std(ours - ratio * theirs) / theirs.mean() / np.sqrt(len(ours))
+    assert 100 * ratio == pytest.approx(result.relative, abs=400 * error)
+    assert 100 * error < 1.0
+    assert ours.mean() > carried["ascent"].mean()

@@ -17,7 +17,7 @@ from slotwise.emulator.streams import Streams
 def medium_of(scenario: Scenario, rows: int, seed: int = 1) -> Medium:
     slot_s = scenario.timing.slot_s
     parts = (scenario.layout, scenario.channel, scenario.mobility)
-    return Medium(*parts, rows, slot_s, Streams(seed), [0])
+    return Medium(*parts, rows, slot_s, Streams(seed))
 
 
 def walkers(**sections: Any) -> Scenario:

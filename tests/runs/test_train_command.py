@@ -200,7 +200,7 @@ MLP = ("mlp", "--scenario", "gaussian-ic")
     ("arguments", "said"),
     [
         (("mlp", *OUT), "scenario: the network mlp needs one"),
-        (("mpl", *OUT), "'mpl' is not one of"),
+        (("mpl", *OUT), "no such command 'mpl' (did you mean 'mlp'?)"),
         ((*MLP,), "missing option '--out'"),
         ((*MLP, "--out", "x.pt"), "x.pt: must end in .safetensors"),
         ((*MLP, "--out", "a,b.safetensors"), "must be without commas"),

@@ -1,0 +1,181 @@
+"""What an environment can be asked for, checked in one place for all faces of the seat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypedDict, get_args
+
+from slotwise.emulator.encoding import GainScale, gain_scale, level_fractions
+from slotwise.emulator.scenario import InputError, Scenario, load, nearest, parse
+
+__all__ = ["ActionLaw", "Form", "OptionValues", "Options", "RenderMode", "Reward", "options_of"]
+
+ActionLaw = Literal["levels", "db", "linear", "binary"]
+Form = Literal["dict", "flat", "local", "graph"]
+Reward = Literal["sum-rate", "difference", "energy-efficiency", "proportional-fairness"]
+RenderMode = Literal["rgb_array", "human"]
+
+
+class OptionValues(TypedDict, total=False):
+    """Keyword arguments that every environment takes; `options_of` says what they mean."""
+
+    overrides: Sequence[str]
+    action: ActionLaw
+    levels: int
+    observation: Form
+    neighbours: int
+    reward: Reward
+    per_user: bool
+    gain_range_db: Sequence[float] | None
+    render_mode: RenderMode | None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What `options_of` has checked.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The network.
+    action : str
+        Law of actions.
+    levels : int
+        How many levels there are.
+    observation : str
+        Form of observations.
+    neighbours : int
+        Interferers that a local observation tells of, in either direction.
+    reward : str
+        What is rewarded.
+    per_user : bool
+        Whether the reward is divided by the number of users.
+    scale : GainScale
+        Of gains.
+    render_mode : str or None
+        What `render` gives.
+    """
+
+    scenario: Scenario
+    action: ActionLaw
+    levels: int
+    observation: Form
+    neighbours: int
+    reward: Reward
+    per_user: bool
+    scale: GainScale
+    render_mode: RenderMode | None
+
+
+def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: Any) -> Options:
+    """Check what an environment is asked for.
+
+    Parameters
+    ----------
+    scenario : str, Path, mapping or Scenario
+        Built-in name, path of a TOML file, sections and fields, or a scenario that has been read.
+    overrides : sequence of str
+        ``"section.field=value"``, as ``--set`` of the command line.
+    action : str
+        ``levels``, ``db``, ``linear`` or ``binary``.
+    levels : int
+        At least two: off, and the others evenly in dB.
+    observation : str
+        ``dict``, ``flat``, ``local`` or ``graph``.
+    neighbours : int
+        Strongest interferers in either direction that a local observation tells of, at least one.
+    reward : str
+        ``sum-rate``, ``difference``, ``energy-efficiency`` or ``proportional-fairness``.
+    per_user : bool
+        Divide the reward by the number of users.
+    gain_range_db : pair of float, optional
+        Ends of the scale of gains [dB above the noise at full power]; left out: as suits the
+        scenario.
+    render_mode : str, optional
+        ``rgb_array`` or ``human``.
+
+    Raises
+    ------
+    InputError
+        One line with the option, its value and what is allowed.
+    """
+    unknown = sorted(set(values) - set(OptionValues.__annotations__))
+    if unknown:
+        known = list(OptionValues.__annotations__)
+        raise InputError(
+            f"unknown option {unknown[0]!r}{nearest(unknown[0], known)}; "
+            f"there are scenario, {', '.join(known)}"
+        )
+    found = _scenario(scenario, values.get("overrides", ()))
+    if found.timing.mode == "measured":
+        raise InputError(
+            f"{found.name}: timing.mode = measured: an environment does not measure who decides; "
+            'give overrides=["timing.mode=ideal"], or fixed with timing.latency_s'
+        )
+    levels = _count("levels", values.get("levels", 10), 2)
+    level_fractions(levels)
+    bounds = values.get("gain_range_db")
+    per_user = values.get("per_user", False)
+    if not isinstance(per_user, bool):
+        raise InputError(f"per_user = {per_user!r}: must be true or false")
+    return Options(
+        scenario=found,
+        action=_one_of("action", values.get("action", "levels"), ActionLaw),
+        levels=levels,
+        observation=_one_of("observation", values.get("observation", "dict"), Form),
+        neighbours=_count("neighbours", values.get("neighbours", 5), 1),
+        reward=_one_of("reward", values.get("reward", "sum-rate"), Reward),
+        per_user=per_user,
+        scale=gain_scale(found) if bounds is None else _scale(bounds),
+        render_mode=_render_mode(values.get("render_mode")),
+    )
+
+
+def _scenario(
+    scenario: str | Path | Mapping[str, Any] | Scenario, overrides: Sequence[str]
+) -> Scenario:
+    if isinstance(overrides, str):
+        raise InputError(f"overrides = {overrides!r}: must be a list of section.field=value")
+    if isinstance(scenario, str | Path):
+        return load(scenario, overrides)
+    if overrides:
+        raise InputError("overrides: only with a scenario by name or path; change its fields")
+    if isinstance(scenario, Scenario):
+        return scenario
+    if isinstance(scenario, Mapping):
+        return parse(scenario)
+    raise InputError(
+        f"scenario = {scenario!r}: must be a built-in name, a path or a mapping of sections"
+    )
+
+
+def _one_of(name: str, value: Any, allowed: Any) -> Any:
+    known = get_args(allowed)
+    if value not in known:
+        hint = nearest(value, known) if isinstance(value, str) else ""
+        raise InputError(f"{name} = {value!r}{hint}: must be one of {', '.join(known)}")
+    return value
+
+
+def _render_mode(value: Any) -> RenderMode | None:
+    return None if value is None else _one_of("render_mode", value, RenderMode)
+
+
+def _count(name: str, value: Any, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(f"{name} = {value!r}: must be an integer of at least {least}")
+    return value
+
+
+def _scale(bounds: Any) -> GainScale:
+    try:
+        low, high = (float(bound) for bound in bounds)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    try:
+        return GainScale(low, high)
+    except ValueError as error:
+        raise InputError(f"gain_range_db = {bounds!r}: must be a pair in dB: {error}") from None

@@ -1,0 +1,152 @@
+"""What policies are worth: in networks that none has met, beside those who need no training.
+
+Everybody answers the same reports, and is paid by the true gains of the slot. Sum rates are
+relative to those of WMMSE on the true gains, whoever else is late; and because WMMSE knows nothing
+of an SINR cap, a coordinate ascent that does stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slotwise.controllers.base import Controller
+from slotwise.controllers.registry import make
+from slotwise.emulator.scenario import Scenario
+from slotwise.runs.intervals import ratio_of_means
+from slotwise.runs.progress import progress_bar
+from slotwise.runs.rl.instants import Instants, instants
+
+__all__ = ["JUDGED_SEED", "Line", "judge", "markdown", "median_of"]
+
+Array = NDArray[np.float64]
+
+JUDGED_SEED = 20180
+"""Seed of the networks that policies are judged in."""
+
+
+class Line(TypedDict):
+    """One line of a judgement: rates [bit/s/Hz], the others [% of WMMSE on the true gains]."""
+
+    who: str
+    sum_rate: float
+    relative: float | None
+    low: float | None
+    high: float | None
+
+
+def judge(
+    scenario: Scenario,
+    policies: Sequence[str | Controller] = (),
+    *,
+    networks: int = 400,
+    slots: int = 5,
+    seed: int = JUDGED_SEED,
+    progress: bool = False,
+) -> list[Line]:
+    """Compare policies with full and random power, WMMSE and coordinate ascent.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        What is lived.
+    policies : sequence of str or Controller
+        Specs of controllers, such as ``rl:mine.safetensors``.
+    networks, slots : int
+        How many networks, and decisions of each, four slots apart.
+    seed : int
+        Fixes the networks.
+    progress : bool
+        Show a bar.
+
+    Returns
+    -------
+    list of Line
+        References first, then the policies in their order. Intervals are paired 95 % intervals
+        over networks.
+
+    Raises
+    ------
+    InputError
+        If a controller is unknown, or a decision of the scenario does not hold for one whole slot.
+    """
+    chosen = [make(one, seed) if isinstance(one, str) else one for one in policies]
+    lived = instants(scenario, seed, networks, slots)
+    deciders = [
+        (name, make(spec, seed), gain)
+        for name, spec, gain in _references(lived, late=scenario.csi.delay_s > 0.0)
+    ]
+    deciders += [(one.name, one, lived.reported) for one in chosen]
+    for _, controller, _ in deciders:
+        controller.reset(scenario, seed)
+    rates: list[Array] = []
+    with progress_bar("judge", len(deciders), shown=progress) as done:
+        for number, (_, controller, gain) in enumerate(deciders):
+            done(number)
+            rate = lived.sum_rates(_decided(lived, controller, gain))
+            rates.append(np.bincount(lived.network, rate, networks) / slots)
+    names = [name for name, _, _ in deciders]
+    reference = rates[names.index("wmmse")]
+    return [_line(name, rate, reference) for name, rate in zip(names, rates, strict=True)]
+
+
+def median_of(lines: Sequence[Line]) -> str:
+    """One line on several policies, such as those of several seeds."""
+    each = sorted(line["relative"] for line in lines if line["relative"] is not None)
+    if not each:
+        return f"{len(lines)} policies: nothing is carried"
+    middle = float(np.median(each))
+    return f"median of {len(each)} policies: {middle:.1f}% ({each[0]:.1f} to {each[-1]:.1f})"
+
+
+def markdown(lines: Sequence[Line], closing: str | None = None) -> str:
+    """A judgement as a table in Markdown."""
+    text = ["| who decides | sum rate [bit/s/Hz] | % of WMMSE | 95% |", "|---|---|---|---|"]
+    for line in lines:
+        shares = [line["relative"], line["low"], line["high"]]
+        value, low, high = ("–" if share is None else f"{share:.1f}" for share in shares)
+        text.append(f"| {line['who']} | {line['sum_rate']:.2f} | {value} | {low} to {high} |")
+    return "\n".join([*text, *(["", closing] if closing else []), ""])
+
+
+def _references(lived: Instants, *, late: bool) -> list[tuple[str, str, Array]]:
+    """Who needs no training: names, specs, and the gains that each answers."""
+    found = [
+        ("max", "max", lived.reported),
+        ("random", "random", lived.reported),
+        ("wmmse", "wmmse", lived.true),
+    ]
+    if late:
+        found.append(("wmmse, late", "wmmse", lived.reported))
+    found += [("wmmse:starts=8", "wmmse:starts=8", lived.true), ("ascent", "ascent", lived.true)]
+    if lived.expected is not None:
+        found += [
+            ("wmmse, mean gains", "wmmse", lived.expected),
+            ("ascent, mean gains", "ascent", lived.expected),
+        ]
+    return found
+
+
+def _decided(lived: Instants, controller: Controller, gain: Array) -> Array:
+    """Powers [n, M], as fractions of the largest; controllers see who is there alone."""
+    allocate: Callable[..., Array] = controller.allocate
+    fraction = np.zeros(lived.present.shape)
+    for chosen, row in lived.by_users():
+        among = gain[chosen[:, None, None], row[:, :, None], row[:, None, :]]
+        fraction[chosen[:, None], row] = allocate(among, 1.0, 1.0)
+    return fraction
+
+
+def _line(name: str, rate: Array, reference: Array) -> Line:
+    interval = ratio_of_means(rate, reference)
+    percent = [None if value is None else round(100.0 * value, 4) for value in interval]
+    return Line(
+        who=name,
+        sum_rate=float(rate.mean()),
+        relative=percent[0],
+        low=percent[1],
+        high=percent[2],
+    )

@@ -43,6 +43,7 @@ class Policy(Protocol):
     """What decides behind the controller `slotwise.controllers.rl.Rl`."""
 
     equivariant: bool
+    gains_only: bool
 
     def allocate(self, gain: Any, noise_power: Any, p_max: Any, weight: Any) -> Array:
         """See `slotwise.controllers.base.Controller.allocate`."""
@@ -160,6 +161,7 @@ class GraphPolicy:
     """
 
     equivariant = True
+    gains_only = True
 
     def __init__(self, sizes: GraphPolicySizes, tensors: Mapping[str, Floats]) -> None:
         levels = level_fractions(sizes.levels)
@@ -242,6 +244,7 @@ class FlatPolicy:
     """
 
     equivariant = False
+    gains_only = True
 
     def __init__(self, sizes: FlatPolicySizes, tensors: Mapping[str, Floats], name: str) -> None:
         self.sizes = sizes

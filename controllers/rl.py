@@ -64,6 +64,11 @@ class Rl(Controller):
         Ends of the scale of gains that a zip was trained with, ``low:high`` [dB]; ``auto``: as
         suits the scenario.
 
+    Attributes
+    ----------
+    gains_only : bool
+        Whether gains and weights are all that it is told, so that it decides without a past.
+
     Raises
     ------
     InputError
@@ -74,7 +79,8 @@ class Rl(Controller):
     -----
     Graph policies serve any number of users, and are equivariant. Others know users by their rows,
     of which they have a certain number: a user keeps its row for its stay, and the first free one
-    is a newcomer's. See `slotwise.controllers.agents.Agent` for what an agent in a zip is told.
+    is a newcomer's. See `slotwise.controllers.stable_baselines.Agent` for what an agent in a zip is
+    told.
     """
 
     name = "rl"
@@ -100,6 +106,7 @@ class Rl(Controller):
                     raise InputError(f"{option} = {value}: only for a zip; the card of {path} says")
             self.card, self._policy = _from_weights(path)
         self.equivariant = self._policy.equivariant
+        self.gains_only = self._policy.gains_only
         self._allocate = self._policy.allocate
 
     def allocate(
@@ -179,7 +186,7 @@ def _from_weights(path: str) -> tuple[Card, Policy]:
 
 def _agent(path: str, trust: bool, action: str, observation: str, gain_range: str) -> Policy:
     """A policy from a pickle."""
-    from slotwise.controllers.agents import Agent
+    from slotwise.controllers.stable_baselines import Agent
 
     if not Path(path).is_file():
         raise InputError(f"path = {path}: there is no such file")

@@ -44,7 +44,7 @@ OFF_BELOW = 0.025
 class GainScale:
     """Gains in units of noise at full power, as numbers in [-1, 1].
 
-    ``code = 2 (10 log10(snr + 10^(low_db / 10)) - low_db) / (high_db - low_db) - 1``, at most 1:
+    ``code = 2 (10 log10(snr + 10^(low_db / 10)) - low_db) / (high_db - low_db) - 1``, at most 1;
     what is far below `low_db` fades smoothly into -1, which is no gain at all.
 
     Parameters
@@ -71,7 +71,7 @@ class GainScale:
         """Numbers in [-1, 1], float32, from gains in units of noise at full power, any shape."""
         level_db = 10.0 * np.log10(np.asarray(snr, np.float64) + from_db(self.low_db))
         code = 2.0 * (level_db - self.low_db) / (self.high_db - self.low_db) - 1.0
-        return np.minimum(code, 1.0).astype(np.float32)
+        return np.clip(code, -1.0, 1.0).astype(np.float32)
 
     def decode(self, code: ArrayLike) -> Array:
         """Gains in units of noise at full power from their codes, any shape; never negative.
@@ -87,10 +87,11 @@ def gain_scale(scenario: Scenario) -> GainScale:
     """The scale that suits a scenario.
 
     Without places every mean gain is one, and only fading is to be told: from 20 dB below to 10 dB
-    above the mean SNR at full power. With places, from the noise to 80 dB above it.
+    above the mean SNR at full power. With places, from the noise to 80 dB above it; pairs may be a
+    few metres apart, and go to 120 dB.
     """
     if scenario.layout.kind != "links":
-        return GainScale(0.0, 80.0)
+        return GainScale(0.0, 120.0 if scenario.layout.kind == "pairs" else 80.0)
     radio = scenario.radio
     mean_db = float(to_db(from_dbm(radio.p_max_dbm) / noise_power_w(radio)))
     return GainScale(mean_db - 20.0, mean_db + 10.0)

@@ -75,6 +75,7 @@ class Processor:
         self._computing: _Decision | None = None
         self._ready_s = 0.0  # since when the processor has been idle and a report has waited
         self._decided_slot = -1  # of the newest measurement that a decision in force was made from
+        self._in_force_s = -np.inf  # since when it has been
 
     @property
     def ready(self) -> bool:
@@ -174,7 +175,7 @@ class Processor:
 
     def _effect(self, decision: _Decision) -> None:
         self._computing = None
-        self._ready_s = decision.due_s
+        self._ready_s = self._in_force_s = decision.due_s
         self._put_in_force(decision.power, decision.report, decision.due_s)
         self._settle(decision.report)
         self._record(decision, decision.due_s)
@@ -216,11 +217,14 @@ class Processor:
             self._decided_slot = report.slot
 
     def _overdue(self, report: Report) -> None:
-        """A deadline has come: the fallback answers unless a decision as fresh is in force."""
-        newest, coming = self._decided_slot, self._computing
-        if coming is not None and coming.due_s <= self._now() + self._instant_s:
-            newest = max(newest, coming.report.slot)  # comes into force at this very instant
-        if newest < report.slot:
+        """A deadline has come: the fallback answers unless a decision as fresh is in force.
+
+        A decision that comes into force at this very instant stays, however old its report is.
+        """
+        now_s, coming = self._now(), self._computing
+        coming_now = coming is not None and coming.due_s <= now_s + self._instant_s
+        just_come = now_s - self._in_force_s <= self._instant_s
+        if self._decided_slot < report.slot and not (coming_now or just_come):
             self._fall_back(report)
             self._put_in_force(self._fallback(report), report, self._now())
 

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args
 
-from slotwise.emulator.encoding import GainScale, gain_scale, level_fractions
+import numpy as np
+
+from slotwise.emulator.encoding import GainScale, gain_scale
 from slotwise.emulator.scenario import InputError, Scenario, load, nearest, parse
 
-__all__ = ["ActionLaw", "Form", "OptionValues", "Options", "RenderMode", "Reward", "options_of"]
+__all__ = [
+    "ActionLaw",
+    "Form",
+    "OptionValues",
+    "Options",
+    "RenderMode",
+    "Reward",
+    "UnknownOption",
+    "options_of",
+]
 
 ActionLaw = Literal["levels", "db", "linear", "binary"]
 Form = Literal["dict", "flat", "local", "graph"]
 Reward = Literal["sum-rate", "difference", "energy-efficiency", "proportional-fairness"]
 RenderMode = Literal["rgb_array", "human"]
+
+
+_MOST = 1000  # levels of a power, or neighbours of a user: more is a mistake
+
+
+class UnknownOption(InputError, TypeError):
+    """An option that there is not; also what Python raises for an unknown keyword."""
 
 
 class OptionValues(TypedDict, total=False):
@@ -105,8 +122,8 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
     unknown = sorted(set(values) - set(OptionValues.__annotations__))
     if unknown:
         known = list(OptionValues.__annotations__)
-        raise InputError(
-            f"unknown option {unknown[0]!r}{nearest(unknown[0], known)}; "
+        raise UnknownOption(
+            f"got an unexpected keyword argument {unknown[0]!r}{nearest(unknown[0], known)}; "
             f"there are scenario, {', '.join(known)}"
         )
     found = _scenario(scenario, values.get("overrides", ()))
@@ -116,10 +133,9 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
             'give overrides=["timing.mode=ideal"], or fixed with timing.latency_s'
         )
     levels = _count("levels", values.get("levels", 10), 2)
-    level_fractions(levels)
     bounds = values.get("gain_range_db")
     per_user = values.get("per_user", False)
-    if not isinstance(per_user, bool):
+    if not isinstance(per_user, bool | np.bool_):
         raise InputError(f"per_user = {per_user!r}: must be true or false")
     return Options(
         scenario=found,
@@ -128,16 +144,15 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
         observation=_one_of("observation", values.get("observation", "dict"), Form),
         neighbours=_count("neighbours", values.get("neighbours", 5), 1),
         reward=_one_of("reward", values.get("reward", "sum-rate"), Reward),
-        per_user=per_user,
+        per_user=bool(per_user),
         scale=gain_scale(found) if bounds is None else _scale(bounds),
         render_mode=_render_mode(values.get("render_mode")),
     )
 
 
-def _scenario(
-    scenario: str | Path | Mapping[str, Any] | Scenario, overrides: Sequence[str]
-) -> Scenario:
-    if isinstance(overrides, str):
+def _scenario(scenario: str | Path | Mapping[str, Any] | Scenario, overrides: Any) -> Scenario:
+    listed = isinstance(overrides, list | tuple)
+    if not (listed and all(isinstance(one, str) for one in overrides)):
         raise InputError(f"overrides = {overrides!r}: must be a list of section.field=value")
     if isinstance(scenario, str | Path):
         return load(scenario, overrides)
@@ -165,17 +180,16 @@ def _render_mode(value: Any) -> RenderMode | None:
 
 
 def _count(name: str, value: Any, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise InputError(f"{name} = {value!r}: must be an integer of at least {least}")
-    return value
+    sound = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not sound or not least <= value <= _MOST:
+        raise InputError(f"{name} = {value!r}: must be an integer from {least} to {_MOST:,}")
+    return int(value)
 
 
 def _scale(bounds: Any) -> GainScale:
     try:
         low, high = (float(bound) for bound in bounds)
-    except (TypeError, ValueError):
-        low = high = math.nan
-    try:
         return GainScale(low, high)
-    except ValueError as error:
-        raise InputError(f"gain_range_db = {bounds!r}: must be a pair in dB: {error}") from None
+    except (TypeError, ValueError):
+        wanted = "must be a pair of finite numbers [dB], the first below the second"
+        raise InputError(f"gain_range_db = {bounds!r}: {wanted}") from None

@@ -14,6 +14,7 @@ True
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -62,6 +63,7 @@ class PowerControl(gym.Env[Any, Any]):
         scenario: str | Path | Mapping[str, Any] | Scenario = "gaussian-ic",
         **options: Unpack[OptionValues],
     ) -> None:
+        self._given: tuple[Any, dict[str, Any]] = scenario, dict(options)
         self.options = options_of(scenario, **options)
         self.render_mode = self.options.render_mode
         self._seat = Seat(self.options, 1)
@@ -70,6 +72,13 @@ class PowerControl(gym.Env[Any, Any]):
         self._rates = slice(FIGURES, FIGURES + self._seat.rows)
         self.observation_space = self._form.space
         self.action_space = action_space(self.options, self._seat.rows)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """An environment that has not been reset yet is its options; else see `Seat`."""
+        if self._seat.started:
+            self._seat.__getstate__()
+        scenario, options = self._given
+        return partial(type(self), **options), (scenario,)
 
     @property
     def scenario(self) -> Scenario:

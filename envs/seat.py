@@ -40,7 +40,7 @@ from slotwise.envs.kernels.telling import (
 from slotwise.envs.options import Options, Reward
 
 if TYPE_CHECKING:
-    from slotwise.envs.viewer import Viewer
+    from slotwise.envs.rendering.viewer import Viewer
 
 __all__ = ["Seat", "action_space"]
 
@@ -203,9 +203,10 @@ class Seat:
             One for each network, non-negative.
         """
         if self.options.render_mode is not None and self._viewer is None:
-            from slotwise.envs.viewer import Viewer
+            from slotwise.envs.rendering.viewer import Viewer
 
-            self._viewer = Viewer(self, self.options.render_mode)
+            mode = self.options.render_mode
+            self._viewer = Viewer(self.options.scenario, self.networks, mode)
         self.emulator.reset(seeds)
         self._account[:] = 0.0
         self._account[:, NOTES : NOTES + self.rows] = -1.0
@@ -213,7 +214,7 @@ class Seat:
         self._missed_before = 0
         self._receive()
         if self._viewer is not None:
-            self._viewer.begin()
+            self._viewer.begin(self.emulator.network, self.time_s, self.csi_age_s)
 
     def step(self, action: Any) -> None:
         """Answer the report, and live until the next one; see `choose`."""
@@ -246,13 +247,13 @@ class Seat:
         """Answer the report with the powers chosen; without latency they are in force at once."""
         self.emulator.grant(self._power, sound=True)
         if self._viewer is not None:
-            self._viewer.look()
+            self._viewer.look(self.emulator.network, self.time_s, self.csi_age_s)
 
     def live(self) -> None:
         """Live until the next report is handed over."""
         self._receive()
         if self._viewer is not None:
-            self._viewer.note()
+            self._viewer.note(self.sum_rate)
 
     def frames(self) -> list[NDArray[np.uint8]] | None:
         """Pictures of all networks, each of shape (540, 960, 3), as of the last decision.
@@ -273,6 +274,19 @@ class Seat:
         if self._viewer is None:
             raise ResetNeeded("there is no network yet: call reset() before render()")
         return self._viewer.frames() if self.options.render_mode == "rgb_array" else None
+
+    def __getstate__(self) -> None:
+        """A living network is no value: its clock holds events that are still to come.
+
+        Raises
+        ------
+        TypeError
+            Always.
+        """
+        raise TypeError(
+            "a living network cannot be copied or pickled: make another environment with the same "
+            "options and reset it with the same seed"
+        )
 
     def close(self) -> None:
         """Close the window, if there is one."""
@@ -320,7 +334,8 @@ class Seat:
             elif kind not in _KINDS[law]:
                 wanted = "integers" if self._discrete else "floating-point numbers"
                 raise ValueError(f"action of dtype {given.dtype}: must be {wanted} for {law}")
-            given = given.astype(self._dtype)
+            with np.errstate(all="ignore"):  # what does not fit is found out of range
+                given = given.astype(self._dtype)
         if given.shape != self._power.shape:
             networks, rows = self._power.shape
             wanted = f"({rows},)" if networks == 1 else f"({networks}, {rows})"

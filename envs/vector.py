@@ -3,7 +3,7 @@
 All sub-environments that were reset together live on one clock in one emulator and are stepped by
 the same kernels; each lives bit for bit what an environment of its own lives under the same seed.
 Whoever resets some of them alone (``options={"reset_mask": ...}``) makes them a cohort of its own,
-which costs a step of its own from then on.
+which costs a step of its own from then on, until all are reset together.
 """
 
 from __future__ import annotations
@@ -147,19 +147,16 @@ class VectorPowerControl(VectorEnv[Any, Any, Any]):
         Raises
         ------
         ValueError
-            If there are more or fewer seeds than sub-environments, or the mask is of a wrong shape
-            or dtype or selects none.
+            If there are more or fewer seeds than sub-environments, one is no non-negative integer,
+            or the mask is of a wrong shape or dtype or selects none; then nothing happens.
         """
         mask = _reset_mask(options, self.num_envs)
+        if not (self._cohorts or mask.all()):
+            raise ResetNeeded("there are no networks yet: reset all before some of them")
         seeds = self._spread(seed)
-        for place in np.flatnonzero(mask).tolist():
-            if seeds[place] is not None:
-                self._rngs[place] = seeds[place]
-        fresh = [place for place in np.flatnonzero(mask).tolist() if seeds[place] is None]
-        lives = {place: self._next_life(place) for place in fresh}
-        lives |= {place: one for place, one in enumerate(seeds) if one is not None and mask[place]}
-        self._begin(mask, [lives[place] for place in np.flatnonzero(mask).tolist()])
-        self._told = self._gather(lambda seat: seat.told, np.float32, self._told)
+        places = np.flatnonzero(mask).tolist()
+        self._begin(mask, [self._life(place, seeds[place]) for place in places])
+        self._told = self._gather(lambda seat: seat.told, np.float32)
         return self._observation(), self._info(mask)
 
     def step(self, actions: Any) -> tuple[Any, NDArray[np.float64], Flags, Flags, Info]:
@@ -248,16 +245,21 @@ class VectorPowerControl(VectorEnv[Any, Any, Any]):
         if seed is None:
             return [None] * self.num_envs
         if isinstance(seed, int | np.integer):
-            super().reset(seed=int(seed))
-            return [int(seed) + place for place in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise ValueError(
-                f"{len(seed)} seeds for {self.num_envs} sub-environments: one for each"
-            )
-        return list(seed)
+            first = _sound_seed(seed)
+            super().reset(seed=first)
+            return [None if first is None else first + place for place in range(self.num_envs)]
+        if not isinstance(seed, Sequence | np.ndarray):
+            raise TypeError(f"seed = {seed!r}: must be an integer, or a sequence of them")
+        seeds = [_sound_seed(one) for one in seed]
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds, {self.num_envs} sub-environments: one for each")
+        return seeds
 
-    def _next_life(self, place: int) -> int:
-        """Seed of a sub-environment's next episode, as one of its own would draw it."""
+    def _life(self, place: int, seed: int | None = None) -> int:
+        """Seed of a sub-environment's next episode, as one of its own would choose it."""
+        if seed is not None:
+            self._rngs[place] = seed
+            return seed
         rng = self._rngs[place]
         if not isinstance(rng, np.random.Generator):
             rng = self._rngs[place] = seeding.np_random(rng)[0]
@@ -265,20 +267,19 @@ class VectorPowerControl(VectorEnv[Any, Any, Any]):
 
     def _begin(self, mask: Flags, lives: Sequence[int]) -> None:
         """Let the sub-environments of a mask leave their cohorts and begin one together."""
-        for cohort in self._cohorts:
-            cohort.alive &= ~mask[cohort.places]
-        self._cohorts = [cohort for cohort in self._cohorts if cohort.alive.any()]
         places = np.flatnonzero(mask)
         everybody = len(places) == self.num_envs
         seat = self._whole if everybody else Seat(self.options, len(places))
-        cohort = _Cohort(seat, places, np.ones(len(places), np.bool_))
-        cohort.begin(lives)
-        self._cohorts.append(cohort)
+        fresh = _Cohort(seat, places, np.ones(len(places), np.bool_))
+        fresh.begin(lives)
+        for cohort in self._cohorts:
+            cohort.alive &= ~mask[cohort.places]
+        self._cohorts = [*(cohort for cohort in self._cohorts if cohort.alive.any()), fresh]
 
     def _restart(self, cohort: _Cohort) -> None:
         """Begin the next episodes of a cohort; those that have left it may live anything."""
         lives = [
-            self._next_life(place) if alive else 0
+            self._life(place) if alive else 0
             for place, alive in zip(cohort.places.tolist(), cohort.alive.tolist(), strict=True)
         ]
         cohort.begin(lives)
@@ -297,21 +298,22 @@ class VectorPowerControl(VectorEnv[Any, Any, Any]):
             own[~cohort.alive] = np.zeros((), given.dtype)
             cohort.seat.choose(own)
 
-    def _gather(self, part: Any, dtype: Any, others: NDArray[Any] | None = None) -> NDArray[Any]:
+    def _gather(self, part: Any, dtype: Any) -> NDArray[Any]:
         """Numbers of all sub-environments, from the seats of their cohorts."""
         if len(self._cohorts) == 1:  # then nobody has left it
             whole: NDArray[Any] = part(self._cohorts[0].seat)
             return whole
         first = part(self._cohorts[0].seat)
         every = np.zeros((self.num_envs, *first.shape[1:]), dtype)
-        if others is not None and others.shape == every.shape:
-            every[:] = others
         for cohort in self._cohorts:
             every[cohort.places[cohort.alive]] = part(cohort.seat)[cohort.alive]
         return every
 
     def _observation(self) -> Any:
-        return self._form.tell(self._told)
+        # Where some may be reset alone the others are told the same again, whatever has been done
+        # to what was handed out.
+        alone = self.autoreset_mode == AutoresetMode.DISABLED
+        return self._form.tell(self._told.copy() if alone else self._told)
 
     def _info(self, mask: Flags) -> Info:
         """What `PowerControl.step` informs of, for all sub-environments."""
@@ -354,6 +356,14 @@ def _at_least_one(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise InputError(f"{name} = {value!r}: must be an integer of at least 1")
     return int(value)
+
+
+def _sound_seed(seed: Any) -> int | None:
+    if seed is None:
+        return None
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed = {seed!r}: must be a non-negative integer")
+    return int(seed)
 
 
 def _mode(mode: AutoresetMode | str) -> AutoresetMode:

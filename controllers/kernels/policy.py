@@ -21,7 +21,7 @@ from slotwise.controllers.kernels.loading import gains_are_valid, row_of, user_i
 from slotwise.controllers.kernels.packs import choose, each, put, room_for, spread, take
 from slotwise.controllers.kernels.policy_weights import OWN, PANEL
 from slotwise.emulator.kernels.compilation import kernel
-from slotwise.emulator.kernels.logarithm import log2_of
+from slotwise.emulator.kernels.encoding import code_line, code_of
 
 __all__ = ["choose_powers"]
 
@@ -33,7 +33,6 @@ _LANES = 16
 _TILE = 4  # rows in registers together
 _ROWS = 256  # rows whose numbers are in the cache together
 _LAYERS, _WIDTH, _HIDDEN, _PADDED_LEVELS, _LEVELS = range(5)
-_LOG10_OF_2 = 0.30102999566398120
 _NO_FLOOR = -3e38
 
 
@@ -133,11 +132,9 @@ def _listen(  # noqa: PLR0913 - what is told, and where it stands
 @kernel(reorder=True)
 def _encode(snr: Array, scale: Array, count: int, links: Floats) -> None:
     """Codes of gains in units of noise at full power, as `slotwise.emulator.encoding.GainScale`."""
-    floor = 10.0 ** (scale[0] / 10.0)
-    slope = 20.0 * _LOG10_OF_2 / (scale[1] - scale[0])
-    offset = -2.0 * scale[0] / (scale[1] - scale[0]) - 1.0
+    floor, slope, offset = code_line(scale[0], scale[1])
     for i in range(count):
-        links[i] = np.float32(min(slope * log2_of(snr[i] + floor) + offset, 1.0))
+        links[i] = code_of(np.float32(snr[i]) + floor, slope, offset)
 
 
 @kernel()

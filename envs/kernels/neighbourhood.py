@@ -74,7 +74,7 @@ def _hear(
             snr = _two_to(half * np.float64(gain[k, j]) + middle) - floor
             total += max(snr, 0.0) * sent[j]
         sent[k] = own
-        heard[k] = min((log2_of(total + floor) - middle) / half, 1.0)
+        heard[k] = min(max((log2_of(total + floor) - middle) / half, -1.0), 1.0)
 
 
 @kernel()

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.emulator.kernels.compilation import kernel
-from slotwise.emulator.kernels.logarithm import log2_of, log2_single
+from slotwise.emulator.kernels.encoding import code_line, code_of
+from slotwise.emulator.kernels.logarithm import log2_of
 from slotwise.emulator.kernels.slot import (
     CARRIED,
     CONSUMED,
@@ -50,7 +51,7 @@ REWARD, SUM_RATE, ENERGY, FIGURES = 0, 1, 2, 3
 """Places in the figures, before their two rows of M: rates and rewards of users."""
 
 _LOG10_OF_2 = 0.30102999566398120
-_MOST, _NONE = np.float32(1.0), np.float32(-1.0)
+_NONE = np.float32(-1.0)
 _LEAST_MEAN = 0.01  # [bit/s/Hz]: what a mean rate counts as at least, so that no weight is endless
 _SUM_RATE, _DIFFERENCE, _EFFICIENCY, _FAIRNESS = 0, 1, 2, 3
 
@@ -97,10 +98,7 @@ class Telling(NamedTuple):
 def _tell_gains(b: int, user_id: Ids, downlink: bool, how: Telling, air: Air, told: Codes) -> None:
     """Codes of the reported gains of one network, [k, j] from transmitter j to receiver k."""
     rows = user_id.shape[1]
-    span_db = how.high_db - how.low_db
-    floor = np.float32(10.0 ** (how.low_db / 10.0))
-    slope = np.float32(20.0 * _LOG10_OF_2 / span_db)
-    offset = np.float32(-2.0 * how.low_db / span_db - 1.0)
+    floor, slope, offset = code_line(how.low_db, how.high_db)
     code = told[b]
     for i in range(rows):
         s = air.antenna[b, i]
@@ -113,7 +111,7 @@ def _tell_gains(b: int, user_id: Ids, downlink: bool, how: Telling, air: Air, to
             for n in range(rows):
                 row[n] = np.float32(mean[n] * fade[n] * how.per_noise) + floor
     for place in range(rows * rows):  # all of them in one loop, which vectorises
-        code[place] = min(slope * log2_single(code[place]) + offset, _MOST)
+        code[place] = code_of(code[place], slope, offset)
     for m in range(rows):
         if user_id[b, m] < 0:  # somebody of whom there is no report may be there by now
             for n in range(rows):

@@ -16,7 +16,9 @@ from typing import Annotated, Any
 import typer
 
 __all__ = [
+    "Checkpoint",
     "Controllers",
+    "Force",
     "Interrupted",
     "Json",
     "Overrides",
@@ -98,6 +100,18 @@ Trust = Annotated[
     typer.Option(
         "--trust", help="Open policies rl:FILE.zip, which are pickles: they can run any code."
     ),
+]
+Checkpoint = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep the checkpoint there; left out: beside --out, until that is written.",
+        show_default=False,
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Replace --out, and start anew where there is a checkpoint.")
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")

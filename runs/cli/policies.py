@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from slotwise.runs.cli.options import (
+    Checkpoint,
+    Force,
     Interrupted,
     Json,
     Overrides,
+    Trust,
     clean_stdout,
     examples,
     print_json,
     tell_of_compiling,
+    trusted,
 )
 
 if TYPE_CHECKING:
@@ -106,15 +110,6 @@ Out = Annotated[
         "--out", metavar="FILE", help="Policy to write: NAME.safetensors.", show_default=False
     ),
 ]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoint",
-        metavar="FILE",
-        help="Keep the checkpoint there; left out: beside --out, until that is written.",
-        show_default=False,
-    ),
-]
 LogFolder = Annotated[
     Path | None,
     typer.Option(
@@ -126,10 +121,11 @@ LogFolder = Annotated[
 ]
 TestNetworks = Annotated[
     int,
-    typer.Option("--test-networks", min=0, help="Unseen networks to judge the policy by; 0: none."),
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Replace --out, and start anew where there is a checkpoint.")
+    typer.Option(
+        "--test-networks",
+        min=0,
+        help="Unseen networks to judge the policy by, at least 2; 0: none.",
+    ),
 ]
 
 
@@ -220,7 +216,7 @@ def _show(result: TrainedPolicy) -> None:
     )
 
 
-def judged(
+def judged(  # noqa: PLR0913 - a parameter is an option of the command
     *,
     policies: Policies = [],  # noqa: B006  (typer reads the default, nobody changes it)
     scenario: JudgedScenario = "nasir-guo",
@@ -228,19 +224,21 @@ def judged(
     networks: Judged = 400,
     slots: JudgedSlots = 5,
     seed: JudgedSeed = 20180,
+    trust: Trust = False,
     out: Report = None,
     as_json: Json = False,
 ) -> None:
     """Judge trained policies beside WMMSE, in networks that they have not met.
 
-    Everybody answers the same reports; rates are relative to those of WMMSE
-    on the true gains.
+    Policies answer what is reported; rates are relative to those of WMMSE on
+    the true gains. Zipped agents are judged if they are told gains alone.
     """
     from slotwise.emulator.scenario import load
     from slotwise.runs.rl.judging import judge, markdown, median_of
     from slotwise.runs.tables import show
 
     specs = [one if one.startswith("rl:") else f"rl:{one}" for one in policies]
+    specs = trusted(specs, trust)
     with clean_stdout(as_json):
         tell_of_compiling()
         lived = load(scenario, overrides)

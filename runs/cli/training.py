@@ -12,6 +12,8 @@ import typer
 
 from slotwise.runs.cli import policies
 from slotwise.runs.cli.options import (
+    Checkpoint,
+    Force,
     Interrupted,
     Json,
     Overrides,
@@ -136,15 +138,6 @@ Out = Annotated[
         show_default=False,
     ),
 ]
-Checkpoint = Annotated[
-    Path | None,
-    typer.Option(
-        "--checkpoint",
-        metavar="FILE",
-        help="Keep the checkpoint there; left out: beside --out, until that is written.",
-        show_default=False,
-    ),
-]
 LogFolder = Annotated[
     Path | None,
     typer.Option(
@@ -156,9 +149,6 @@ LogFolder = Annotated[
 ]
 TestSamples = Annotated[
     int, typer.Option("--test-samples", min=2, help="Draws to judge the trained network by.")
-]
-Force = Annotated[
-    bool, typer.Option("--force", help="Replace --out, and start anew where there is a checkpoint.")
 ]
 
 _EXAMPLES = {

@@ -27,22 +27,21 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from slotwise.controllers.registry import make
 from slotwise.controllers.training.draws import Part, seed_of
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.emulator.encoding import level_fractions
 from slotwise.emulator.scenario import Scenario
-from slotwise.envs.kernels.counterfactual import counterfactual_rates
 from slotwise.envs.networks import PolicyNetwork, PolicySizes
 from slotwise.envs.options import options_of
-from slotwise.runs.rl.instants import instants, life_slots
+from slotwise.runs.rl.instants import life_slots
+from slotwise.runs.rl.kernels.counterfactual import counterfactual_rates
 from slotwise.runs.rl.lives import Lives
+from slotwise.runs.rl.validation import Validation
 
 __all__ = ["CounterfactualTask", "Exploration", "recipe_for"]
 
 _USERS_OF_A_STEP = 1280
 _FEWEST, _MOST = 16, 128  # networks of a step
-_VALIDATED_ON = 400  # networks, one instant each
 
 
 def recipe_for(rows: int, steps: int = 12_000, networks: int | None = None) -> Recipe:
@@ -80,8 +79,9 @@ class Exploration:
         Temperature at the beginning and at the end [bit/s/Hz], between which it falls
         exponentially: weight of the entropy.
     imitation : float
-        First weight of the cross entropy, which falls to none. It is for those who know the true
-        gains: the softmax of a rate that is known in the mean alone is not the mean of the softmax.
+        First weight of the cross entropy, which falls to none. It is for those who are told the
+        true gains, and zero unless reports are exact: the softmax of a rate that is known in the
+        mean alone is not the mean of the softmax.
     draws : int
         Joint decisions that the others' choices are drawn from; the first is lived.
     groups, slots : int
@@ -135,9 +135,10 @@ class CounterfactualTask:
         levels: int = 10,
         exploration: Exploration | None = None,
     ) -> None:
-        late = scenario.csi.delay_s > 0.0
+        self._validation = Validation(scenario)
+        met = self._validation.met
         self._how = exploration or Exploration(
-            imitation=0.0 if late else 1.0, slots=life_slots(scenario)
+            imitation=1.0 if met.exact else 0.0, slots=life_slots(scenario)
         )
         self._steps, self._seed = recipe.steps, seed
         options = options_of(scenario, action="levels", levels=levels, observation="dict")
@@ -152,12 +153,8 @@ class CounterfactualTask:
             "seed": seed,
         }
         self._level = level_fractions(levels)
-        self._checked = instants(scenario, seed_of(0, Part.VALIDATION, 0), _VALIDATED_ON, 1)
-        code = options.scale.encode(self._checked.reported)
-        present = self._checked.present.astype(np.float32)
+        code, present = options.scale.encode(met.reported), met.present.astype(np.float32)
         self._given = [torch.from_numpy(part) for part in (code, present, present)]
-        wmmse = make("wmmse").allocate(self._checked.true, 1.0, 1.0)
-        self._reference = float(self._checked.sum_rates(wmmse).mean())
 
     def loss(self, step: int) -> Tensor:
         """Loss of a step, a scalar; its networks are lived through one slot."""
@@ -185,8 +182,7 @@ class CounterfactualTask:
         """Mean sum rate of the likeliest levels, relative to WMMSE's on the true gains."""
         with torch.no_grad():
             number = self.network(*self._given).argmax(-1).numpy()
-        rate = float(self._checked.sum_rates(self._level[number]).mean())
-        return {"relative": rate / max(self._reference, 1e-9)}
+        return {"relative": self._validation.relative(self._level[number])}
 
     def _drawn(self, chance: NDArray[np.float32], step: int) -> NDArray[np.int64]:
         """Joint decisions [B, S, M] from chances [B, M, L]."""

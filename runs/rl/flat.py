@@ -18,23 +18,20 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from torch import Tensor
 
-from slotwise.controllers.registry import make
 from slotwise.controllers.training import checkpoints
 from slotwise.controllers.training.checkpoints import Checkpoint
-from slotwise.controllers.training.draws import Part, seed_of
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.controllers.training.stopping import interrupts_held
 from slotwise.emulator.scenario import Scenario
 from slotwise.runs.progress import note, progress_bar
-from slotwise.runs.rl.agents import agent_of, answered, plain_tensors, sizes_of
 from slotwise.runs.rl.fitted import Fitted
-from slotwise.runs.rl.instants import instants
 from slotwise.runs.rl.order import PolicyOrder
+from slotwise.runs.rl.stable_baselines import agent_of, answered, plain_tensors, seeded, sizes_of
+from slotwise.runs.rl.validation import Validation
 
 __all__ = ["learn"]
 
 _VALIDATIONS = 20
-_VALIDATED_ON = 400  # networks, one instant each
 _SAVED_EVERY_S = 60.0
 
 
@@ -52,16 +49,13 @@ class _Watch(BaseCallback):
 
     def __init__(
         self,
-        validate: Callable[[], float],
-        save: Callable[[], None],
+        run: _Run,
         tell: Callable[[int, float, float], None],
         interrupted: Callable[[], bool],
         every: int,
-        best: _Best,
     ) -> None:
         super().__init__()
-        self._validate, self._save, self._tell = validate, save, tell
-        self._interrupted, self._every, self._best = interrupted, every, best
+        self._run, self._tell, self._interrupted, self._every = run, tell, interrupted, every
         self._last = math.nan
         self._saved = time.monotonic()
         self._turn = -1
@@ -70,23 +64,17 @@ class _Watch(BaseCallback):
         """Between two rollouts weights are whole."""
         turn = self.num_timesteps // self._every
         if turn > max(self._turn, 0):
-            self.validate()
+            self._last = self._run.validated()
+            self.logger.record("relative", self._last)
+            self._saved = -math.inf  # what has just been validated is kept
         self._turn = turn
         if time.monotonic() - self._saved >= _SAVED_EVERY_S:
-            self._save()
+            self._run.save()
             self._saved = time.monotonic()
 
     def _on_step(self) -> bool:
-        self._tell(self.num_timesteps, self._last, self._best.relative)
+        self._tell(self.num_timesteps, self._last, self._run.best.relative)
         return not self._interrupted()
-
-    def validate(self) -> None:
-        """Validate, and remember the best weights."""
-        self._last = self._validate()
-        self.logger.record("relative", self._last)
-        if self._last > self._best.relative:
-            self._best.relative, self._best.step = self._last, self.num_timesteps
-            self._best.tensors = plain_tensors(self.model)
 
 
 def learn(
@@ -115,40 +103,31 @@ def learn(
     KeyboardInterrupt
         On Ctrl-C; the checkpoint is kept.
     """
-    met = instants(scenario, seed_of(0, Part.VALIDATION, 0), _VALIDATED_ON, 1)
-    reference = float(met.sum_rates(make("wmmse").allocate(met.true, 1.0, 1.0)).mean())
     agent, hyper = agent_of(order, scenario, None if logs is None else str(logs))
     run = _Run(order, scenario, agent, hyper, place)
     run.restore()
-    best, since = run.best, time.monotonic()
-
-    def validate() -> float:
-        rate = float(met.sum_rates(answered(agent, met, order, scenario)).mean())
-        return rate / max(reference, 1e-9)
-
+    best = run.best
     with (
         interrupts_held() as interrupted,
         progress_bar(f"train {order.algorithm}", order.length, shown=progress) as done,
     ):
         tell = _teller(order, done, progress)
         every = max(1, order.length // _VALIDATIONS)
-        watch = _Watch(validate, run.save, tell, interrupted, every, best)
+        watch = _Watch(run, tell, interrupted, every)
         if run.left > 0:
             agent.learn(run.left, callback=watch, reset_num_timesteps=False)
         if interrupted():
             run.save()
             raise KeyboardInterrupt
         if run.left <= 0 and agent.num_timesteps != best.step:
-            watch.init_callback(agent)
-            watch.num_timesteps = agent.num_timesteps
-            watch.validate()
+            run.validated()
     return Fitted(
         tensors={name: tensor.numpy() for name, tensor in best.tensors.items()},
         sizes=sizes_of(agent, order, scenario),
         recipe={"algorithm": order.algorithm, "gamma": 0.0, **hyper},
         steps=agent.num_timesteps,
         samples=agent.num_timesteps,
-        seconds=run.before_s + time.monotonic() - since,
+        seconds=run.seconds,
         figures={"best": best.relative, "best_step": float(best.step)},
     )
 
@@ -183,7 +162,8 @@ class _Run:
         hyper: dict[str, Any],
         place: Path,
     ) -> None:
-        self._agent, self._place, self._length = agent, place, order.length
+        self._order, self._scenario, self._agent, self._place = order, scenario, agent, place
+        self._validation = Validation(scenario)
         identity = {
             "network": f"rl {order.algorithm} {order.kind}",
             "scenario": scenario.model_dump(mode="json"),
@@ -194,12 +174,26 @@ class _Run:
         recipe = Recipe(steps=order.length, batch=hyper["networks"])
         self._digest = checkpoints.digest(recipe, agent.policy, identity)
         self._since = time.monotonic()
-        self.best, self.before_s = _Best(), 0.0
+        self.best, self._before_s = _Best(), 0.0
 
     @property
     def left(self) -> int:
         """Steps to go."""
-        return self._length - self._agent.num_timesteps
+        return self._order.length - self._agent.num_timesteps
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken, over all resumptions [s]."""
+        return self._before_s + time.monotonic() - self._since
+
+    def validated(self) -> float:
+        """Validate, and remember the best weights."""
+        answer = answered(self._agent, self._validation.met, self._order, self._scenario)
+        relative = self._validation.relative(answer)
+        if relative > self.best.relative:
+            self.best.relative, self.best.step = relative, self._agent.num_timesteps
+            self.best.tensors = plain_tensors(self._agent)
+        return relative
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -218,7 +212,7 @@ class _Run:
             "step": self._agent.num_timesteps,
             "best": self.best.relative if self.best.tensors else None,
             "best_step": self.best.step,
-            "seconds": self.before_s + time.monotonic() - self._since,
+            "seconds": self.seconds,
             "updates": getattr(self._agent, "_n_updates", 0),
         }
         checkpoints.write(self._place, Checkpoint(kept, progress), self._digest)
@@ -248,14 +242,14 @@ class _Run:
             at = saved.progress
             self._agent.num_timesteps = int(at["step"])
             self._agent._n_updates = int(at["updates"])
-            self.before_s = float(at["seconds"])
+            self._before_s = float(at["seconds"])
             if at["best"] is not None:
                 self.best.relative, self.best.step = float(at["best"]), int(at["best_step"])
                 self.best.tensors = parts["best"]
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise checkpoints.damaged(self._place, error) from None
         # New networks and decisions, not those of the beginning again.
-        self._agent.set_random_seed(int(seed_of(int(at["step"]), Part.TRAINING, 1) % 2**31))
+        seeded(self._agent, self._order.seed, int(at["step"]))
 
     def _optimisers(self) -> dict[str, Any]:
         """Optimisers by the names that Stable-Baselines3 has for them."""

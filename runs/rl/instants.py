@@ -54,6 +54,11 @@ class Instants(NamedTuple):
     expected: Array | None
     sinr_cap: float
 
+    @property
+    def exact(self) -> bool:
+        """Whether what is reported is what the decision meets."""
+        return np.array_equal(self.reported, self.true)
+
     def sum_rates(self, fraction: Array) -> Array:
         """Sum rates [n] of powers [n, M], as fractions of the largest [bit/s/Hz]."""
         rates = rate(self.true, np.where(self.present, fraction, 0.0), 1.0, sinr_cap=self.sinr_cap)

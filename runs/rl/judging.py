@@ -1,8 +1,9 @@
 """What policies are worth: in networks that none has met, beside those who need no training.
 
-Everybody answers the same reports, and is paid by the true gains of the slot. Sum rates are
-relative to those of WMMSE on the true gains, whoever else is late; and because WMMSE knows nothing
-of an SINR cap, a coordinate ascent that does stands beside it.
+Policies answer what is reported, and everybody is paid by the true gains of the slot. Sum rates
+are relative to those of WMMSE on the true gains; because WMMSE knows nothing of an SINR cap, a
+coordinate ascent that does stands beside it. Where reports are late or wrong, solvers are lines of
+their own on the true gains, which nobody knows in time, and on the gains as reported.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 
 from slotwise.controllers.base import Controller
 from slotwise.controllers.registry import make
-from slotwise.emulator.scenario import Scenario
+from slotwise.controllers.rl import Rl
+from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.runs.intervals import ratio_of_means
 from slotwise.runs.progress import progress_bar
 from slotwise.runs.rl.instants import Instants, instants
@@ -26,6 +28,9 @@ Array = NDArray[np.float64]
 
 JUDGED_SEED = 20180
 """Seed of the networks that policies are judged in."""
+
+_REFERENCE = 2
+"""Place among the lines of WMMSE on the true gains."""
 
 
 class Line(TypedDict):
@@ -71,14 +76,18 @@ def judge(
     Raises
     ------
     InputError
-        If a controller is unknown, or a decision of the scenario does not hold for one whole slot.
+        If a controller is unknown or must be told more than gains, or a decision of the scenario
+        does not hold for one whole slot.
     """
     chosen = [make(one, seed) if isinstance(one, str) else one for one in policies]
+    for one in chosen:
+        if isinstance(one, Rl) and not one.gains_only:
+            raise InputError(
+                f"{one.name}: was trained to be told powers, rates and ages of reports, too, which "
+                "take a life: judge it with slotwise compare"
+            )
     lived = instants(scenario, seed, networks, slots)
-    deciders = [
-        (name, make(spec, seed), gain)
-        for name, spec, gain in _references(lived, late=scenario.csi.delay_s > 0.0)
-    ]
+    deciders = [(name, make(spec, seed), gain) for name, spec, gain in _references(lived)]
     deciders += [(one.name, one, lived.reported) for one in chosen]
     for _, controller, _ in deciders:
         controller.reset(scenario, seed)
@@ -89,7 +98,7 @@ def judge(
             rate = lived.sum_rates(_decided(lived, controller, gain))
             rates.append(np.bincount(lived.network, rate, networks) / slots)
     names = [name for name, _, _ in deciders]
-    reference = rates[names.index("wmmse")]
+    reference = rates[_REFERENCE]
     return [_line(name, rate, reference) for name, rate in zip(names, rates, strict=True)]
 
 
@@ -112,21 +121,16 @@ def markdown(lines: Sequence[Line], closing: str | None = None) -> str:
     return "\n".join([*text, *(["", closing] if closing else []), ""])
 
 
-def _references(lived: Instants, *, late: bool) -> list[tuple[str, str, Array]]:
+def _references(lived: Instants) -> list[tuple[str, str, Array]]:
     """Who needs no training: names, specs, and the gains that each answers."""
-    found = [
-        ("max", "max", lived.reported),
-        ("random", "random", lived.reported),
-        ("wmmse", "wmmse", lived.true),
-    ]
-    if late:
-        found.append(("wmmse, late", "wmmse", lived.reported))
-    found += [("wmmse:starts=8", "wmmse:starts=8", lived.true), ("ascent", "ascent", lived.true)]
-    if lived.expected is not None:
-        found += [
-            ("wmmse, mean gains", "wmmse", lived.expected),
-            ("ascent, mean gains", "ascent", lived.expected),
-        ]
+    exact = lived.exact
+    found = [(name, name, lived.reported) for name in ("max", "random")]
+    solvers = ("wmmse", "wmmse:starts=8", "ascent")
+    found += [(name if exact else f"{name}, true gains", name, lived.true) for name in solvers]
+    others = [] if exact else [("as reported", lived.reported), ("mean gains", lived.expected)]
+    for what, gain in others:
+        if gain is not None:
+            found += [(f"{name}, {what}", name, gain) for name in ("wmmse", "ascent")]
     return found
 
 

@@ -68,7 +68,7 @@ def train_policy(
     force : bool
         Replace ``out``, and start anew where there is a checkpoint.
     test_networks : int
-        Unseen networks to judge by; 0: none.
+        Unseen networks to judge by, at least 2; 0: none.
     progress : bool
         Say on standard error how far it is.
 
@@ -86,6 +86,8 @@ def train_policy(
     place = checkpoint_of(out) if checkpoint is None else checkpoint
     scenario = order.network_lived()
     check_slots(scenario)
+    if test_networks < 0 or test_networks == 1:
+        raise InputError(f"test_networks = {test_networks}: must be 0 or at least 2")
     _check(order, out, place, logs, force)
     if force:
         place.unlink(missing_ok=True)
@@ -96,7 +98,7 @@ def train_policy(
         lines: list[Line] = []
         if test_networks:
             lines = judge(scenario, [f"rl:{out}"], networks=test_networks, progress=progress)
-            results = [_result(order, scenario, lines[-1], test_networks)]
+            results = _results(order, scenario, lines[-1], test_networks)
             write(out, card.model_copy(update={"results": results}), done.tensors)
     if checkpoint is None:
         place.unlink(missing_ok=True)
@@ -189,16 +191,20 @@ def _card(order: PolicyOrder, out: Path, scenario: Scenario, done: Fitted) -> Ca
     )
 
 
-def _result(order: PolicyOrder, scenario: Scenario, line: Line, networks: int) -> Result:
-    """The policy's line of the judgement, for the card; levels need no rounding."""
-    return Result(
+def _results(order: PolicyOrder, scenario: Scenario, line: Line, networks: int) -> list[Result]:
+    """The policy's line of the judgement, for the card, if there is anything to be relative to."""
+    relative, low, high = line["relative"], line["low"], line["high"]
+    if relative is None or low is None or high is None:
+        return []
+    result = Result(
         scenario=scenario.name,
         overrides=list(order.overrides),
         users=max(scenario.population.initial_users, 1),
         samples=networks,
         seed=JUDGED_SEED,
-        relative=line["relative"] or 0.0,
-        relative_rounded=line["relative"] or 0.0,
-        low=line["low"] or 0.0,
-        high=line["high"] or 0.0,
+        relative=relative,
+        relative_rounded=relative,  # levels are what they are
+        low=low,
+        high=high,
     )
+    return [result]

@@ -23,7 +23,7 @@ from slotwise.controllers.policies import FlatPolicySizes, GraphPolicySizes
 from slotwise.controllers.rl import Rl
 from slotwise.controllers.seating import Seating, coded
 from slotwise.emulator.clock import Emulator
-from slotwise.emulator.encoding import GainScale, fraction_of_db, level_fractions
+from slotwise.emulator.encoding import GainScale, fraction_of_db, gain_scale, level_fractions
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.scenario import InputError, Scenario, load
 from slotwise.runs.cli import status
@@ -282,7 +282,7 @@ def test_a_policy_is_told_what_its_environment_tells() -> None:
             )
         )
         row = seating.of(observation.user_id)
-        mine = coded(one, GainScale(0.0, 80.0), row, rows)
+        mine = coded(one, gain_scale(scenario), row, rows)
         np.testing.assert_array_equal(seating.user_id, told["user_id"])
         np.testing.assert_allclose(mine.gain[0], told["gain"], rtol=0, atol=1e-6)
         np.testing.assert_array_equal(mine.mask[0], told["mask"])

@@ -59,6 +59,7 @@ def test_the_scale_suits_the_scenario() -> None:
     assert gain_scale(load("gaussian-ic")) == GainScale(-20.0, 10.0)
     assert gain_scale(load("gaussian-ic", ["radio.noise_dbm=10"])) == GainScale(0.0, 30.0)
     assert gain_scale(load("nasir-guo")) == GainScale(0.0, 80.0)
+    assert gain_scale(load("d2d")) == GainScale(0.0, 120.0)
     capped = load("nasir-guo")
     assert rate_scale(capped, gain_scale(capped)) == pytest.approx(math.log2(1001.0))
     free = load("nasir-guo", ["radio.sinr_cap_db=none"])

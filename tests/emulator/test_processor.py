@@ -230,3 +230,19 @@ def test_advancing_without_an_answer_or_answering_without_a_report_is_an_error()
     emulator.advance()
     with pytest.raises(RuntimeError, match="waits for its decision"):
         emulator.advance()
+
+
+@pytest.mark.parametrize("fallback", ["silent", "max"])
+def test_a_decision_that_comes_into_force_at_the_deadline_of_a_later_report_stays(
+    fallback: str,
+) -> None:
+    """Two slots of latency and a deadline of one: each decision holds until the next deadline."""
+    changes = ["timing.mode=fixed", "timing.latency_s=0.002", f"timing.fallback={fallback}"]
+    emulator = Emulator(load("gaussian-ic", changes), seed=1, slots=12)
+    in_force = []
+    while emulator.advance() is not None:
+        in_force.append(emulator.network.power[0].copy())
+        emulator.grant(np.full(10, 0.25))
+    # Handed over at 0, 2, 4, ... ms: what was decided at one comes into force at the next.
+    assert len(in_force) == 6
+    np.testing.assert_array_equal(in_force[1:], np.full((5, 10), 0.25))

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from slotwise.emulator.radio import sum_rate
-from slotwise.envs.kernels.counterfactual import counterfactual_rates
 from slotwise.envs.networks import PolicyNetwork, PolicySizes, messages
+from slotwise.runs.rl.kernels.counterfactual import counterfactual_rates
 
 SMALL = PolicySizes(layers=2, width=8, hidden=6, levels=4)
 Given = tuple[torch.Tensor, torch.Tensor, torch.Tensor]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from slotwise.emulator.clock import Emulator
 from slotwise.emulator.radio import from_db
 from slotwise.emulator.scenario import Scenario, builtin, load
-from slotwise.envs.panels import round_up
-from slotwise.envs.picture import Picture
-from slotwise.envs.scene import Scene
-from slotwise.envs.window import Window
+from slotwise.envs.rendering.panels import round_up
+from slotwise.envs.rendering.picture import Picture
+from slotwise.envs.rendering.scene import Scene
+from slotwise.envs.rendering.window import Window
 
 Frame = NDArray[np.uint8]
 IDEAL = ("timing.mode=ideal",)
@@ -218,8 +218,8 @@ def test_matplotlib_is_loaded_by_the_first_frame_and_pyplot_never() -> None:
         "import sys\n"
         "from slotwise.emulator.clock import Emulator\n"
         "from slotwise.emulator.scenario import load\n"
-        "from slotwise.envs.picture import Picture\n"
-        "from slotwise.envs.window import Window\n"
+        "from slotwise.envs.rendering.picture import Picture\n"
+        "from slotwise.envs.rendering.window import Window\n"
         "emulator = Emulator(load('imac'), seed=1)\n"
         "picture = Picture(emulator.scenario)\n"
         "assert 'matplotlib' not in sys.modules\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
+import pickle
 import subprocess
 import sys
 import tracemalloc
@@ -116,6 +118,17 @@ def test_an_environment_lives_what_a_run_of_the_same_seed_lives() -> None:
     lived = [env.step(full)[1] for _ in range(40)]
     slots: Any = simulate(env.scenario, "max", slots=40, seed=11).tables["slots"]
     np.testing.assert_allclose(np.array(lived), slots["sum_rate"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("range_db", [[41.4, 121.4], [-200.0, -100.0], [150.0, 151.0]])
+def test_what_is_told_lies_in_its_space_however_weak_or_strong_the_gains(
+    range_db: list[float],
+) -> None:
+    for p_max_dbm in (-60, 60):
+        env = PowerControl(
+            "urban", overrides=[f"radio.p_max_dbm={p_max_dbm}"], gain_range_db=range_db
+        )
+        assert env.reset(seed=0)[0] in env.observation_space
 
 
 def test_the_flat_form_is_the_dictionary_without_ids_in_one_row() -> None:
@@ -254,18 +267,22 @@ def test_an_impossible_action_is_refused_and_nothing_happens(
         ({"scenario": "gausian-ic"}, "did you mean 'gaussian-ic'"),
         ({"scenario": 3}, "must be a built-in name, a path or a mapping"),
         ({"action": "level"}, "must be one of levels, db, linear, binary"),
-        ({"levels": 1}, "levels = 1: must be an integer of at least 2"),
+        ({"levels": 1}, "levels = 1: must be an integer from 2 to 1,000"),
+        ({"levels": 10**9}, "must be an integer from 2 to 1,000"),
+        ({"overrides": None}, "must be a list"),
+        ({"overrides": [1]}, "must be a list"),
+        ({"gain_range_db": (0, 1, 2)}, "must be a pair"),
         ({"levels": 2.0}, "must be an integer"),
         ({"observation": "matrix"}, "must be one of dict, flat, local, graph"),
         ({"reward": "rate"}, "must be one of sum-rate, difference"),
         ({"per_user": "yes"}, "must be true or false"),
-        ({"neighbours": 0}, "at least 1"),
+        ({"neighbours": 0}, "from 1 to 1,000"),
         ({"render_mode": "ansi"}, "must be one of rgb_array, human"),
-        ({"gain_range_db": (3, 1)}, "low must be below high"),
+        ({"gain_range_db": (3, 1)}, "the first below the second"),
         ({"gain_range_db": 3}, "must be a pair"),
         ({"overrides": "radio.noise_dbm=3"}, "must be a list"),
         ({"overrides": ["radio.noise=3"]}, "unknown field"),
-        ({"raward": "sum-rate"}, "unknown option 'raward'.*did you mean 'reward'"),
+        ({"raward": "sum-rate"}, "unexpected keyword argument 'raward'.*did you mean 'reward'"),
         ({"scenario": {"name": "x", "layuot": {}}}, "unknown field layuot"),
         ({"overrides": ["timing.mode=measured"]}, 'give overrides=."timing.mode=ideal"'),
     ],
@@ -285,6 +302,17 @@ def test_a_scenario_may_be_a_file_or_a_mapping(tmp_path: Any) -> None:
     table = {"name": "mine", "population": {"initial_users": 4}}
     assert PowerControl(table).seat.rows == 4
     assert PowerControl(load("imac")).seat.rows == 12
+
+
+def test_only_what_does_not_live_yet_can_be_copied() -> None:
+    env = PowerControl("urban", action="db")
+    for again in (copy.deepcopy(env), pickle.loads(pickle.dumps(env))):  # noqa: S301
+        assert again.options == env.options
+        assert again.reset(seed=3)[0] in env.observation_space
+    env.reset(seed=3)
+    for way in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="a living network cannot be copied"):
+            way(env)
 
 
 def test_a_step_before_the_first_reset_is_refused() -> None:

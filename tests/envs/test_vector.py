@@ -43,6 +43,34 @@ def _same(one: Any, other: Any) -> None:
         assert np.asarray(one).dtype == np.asarray(other).dtype
 
 
+LATE = ["csi.delay_s=0.0015", "csi.error_nmse_db=-20"]
+SLOW = ["timing.mode=fixed", "timing.latency_s=0.0004", "timing.deadline_s=0.0002"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        (LATE, {"reward": "difference"}),
+        (SLOW, {"reward": "proportional-fairness", "action": "db"}),
+        ([*SLOW, "timing.fallback=silent"], {"reward": "energy-efficiency", "per_user": True}),
+        (["csi.period_s=0.003"], {"reward": "difference", "action": "binary"}),
+    ],
+)
+def test_they_are_whatever_is_told_taken_and_rewarded(
+    changes: list[str], options: dict[str, Any]
+) -> None:
+    many, singles = _both("slotwise/Urban-v0", "SameStep", overrides=[*BUSY, *changes], **options)
+    _same(many.reset(seed=3), singles.reset(seed=3))
+    many.action_space.seed(0)
+    rewards = []
+    for _ in range(20):
+        action = many.action_space.sample()
+        one = many.step(action)
+        _same(one, singles.step(action))
+        rewards.append(one[1])
+    assert np.ptp(rewards) > 0.0
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", NAMES)
 def test_trajectories_are_those_of_single_environments(name: str, mode: str) -> None:
@@ -77,7 +105,6 @@ def test_they_are_when_some_are_reset_alone(mode: str) -> None:
             seeds = [int(seed) if seed > 4 else None for seed in rng.integers(9, size=4)]
             told = many.reset(seed=seeds, options={"reset_mask": mask})
             _same(told, singles.reset(seed=seeds, options={"reset_mask": mask}))
-            assert len(many.seats) <= 4
 
 
 @pytest.mark.parametrize("observation", ["flat", "local"])
@@ -164,6 +191,31 @@ def test_an_impossible_mask_is_refused(mask: Any) -> None:
     many.reset(seed=0)
     with pytest.raises(ValueError, match="reset_mask"):
         many.reset(options={"reset_mask": mask})
+
+
+@pytest.mark.parametrize("seed", [-1, True, [1, -1], [1.5, 2], "ab", [3]])
+def test_an_impossible_seed_is_refused_and_nothing_happens(seed: Any) -> None:
+    one, other = (VectorPowerControl(2) for _ in range(2))
+    one.reset(seed=0)
+    other.reset(seed=0)
+    with pytest.raises(ValueError, match="seed"):
+        one.reset(seed=seed)
+    with pytest.raises(ValueError, match="seed"):
+        one.reset(seed=seed, options={"reset_mask": np.array([False, True])})
+    with pytest.raises(TypeError, match="must be an integer"):
+        one.reset(seed=1.5)  # type: ignore[arg-type]
+    action = one.action_space.sample()
+    _same(one.step(action), other.step(action))
+    _same(one.reset(), other.reset())
+
+
+def test_what_is_done_to_an_observation_is_not_told_again() -> None:
+    many = VectorPowerControl(2, autoreset_mode="Disabled")
+    told, _ = many.reset(seed=0)
+    gain = told["gain"].copy()
+    told["gain"][:] = 0.0
+    again, _ = many.reset(seed=9, options={"reset_mask": np.array([False, True])})
+    np.testing.assert_array_equal(again["gain"][0], gain[0])
 
 
 def test_steps_out_of_turn_are_refused() -> None:

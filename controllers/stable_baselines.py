@@ -1,4 +1,4 @@
-"""Agents of Stable-Baselines3, seated as controllers: they are told what environments tell.
+"""Saved agents of Stable-Baselines3, seated as controllers: they are told what environments tell.
 
 A saved agent is a zip archive in which parts are pickled, and to read those is to run whatever
 their author put there; so it is opened only for whoever says that it is to be trusted. Which
@@ -71,6 +71,11 @@ class Agent:
     scale : GainScale, optional
         Of gains; left out: the one that suits the scenario.
 
+    Attributes
+    ----------
+    gains_only : bool
+        Whether it is told gains, weights and mask alone, and not what has been.
+
     Raises
     ------
     InputError
@@ -93,6 +98,7 @@ class Agent:
     ) -> None:
         self._model = _load(path)
         self._spaces = _spaces(path, self._model, action, observation)
+        self.gains_only = self._spaces.observation == "gains"
         self._seating = Seating(self._spaces.rows, path)
         self._given = scale
         self.reset(None)

@@ -21,9 +21,19 @@ from numpy.typing import NDArray
 from slotwise.emulator.network import Network, noise_power_w
 from slotwise.emulator.radio import from_dbm, to_db
 from slotwise.emulator.scenario import Scenario
-from slotwise.envs.map_panel import Map
-from slotwise.envs.panels import DPI, HEIGHT_PX, INK, SOFT, WIDTH_PX, Bars, Matrix, Panel, Trend
-from slotwise.envs.scene import Scene
+from slotwise.envs.rendering.map_panel import Map
+from slotwise.envs.rendering.panels import (
+    DPI,
+    HEIGHT_PX,
+    INK,
+    SOFT,
+    WIDTH_PX,
+    Bars,
+    Matrix,
+    Panel,
+    Trend,
+)
+from slotwise.envs.rendering.scene import Scene
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

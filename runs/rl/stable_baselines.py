@@ -1,4 +1,4 @@
-"""Agents of Stable-Baselines3 with defaults that train, and their weights without pickle.
+"""Models of Stable-Baselines3 with defaults that train, and their weights without pickle.
 
 A decision is worth what its slot carries, so gamma is zero. Observations are bounded numbers,
 powers are levels (PPO) or decibels (SAC, TD3), the reward is the sum rate per user, and many
@@ -18,17 +18,19 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from torch import Tensor, nn
 
+from slotwise.controllers.training.draws import Part, seed_of
 from slotwise.emulator.encoding import fraction_of_db, gain_scale, level_fractions
 from slotwise.emulator.scenario import Scenario
 from slotwise.envs.sb3 import GraphPolicy, StableVecEnv
 from slotwise.runs.rl.instants import Instants, life_slots
 from slotwise.runs.rl.order import PolicyOrder
 
-__all__ = ["Hyperparameters", "agent_of", "answered", "plain_tensors", "sizes_of"]
+__all__ = ["Hyperparameters", "agent_of", "answered", "plain_tensors", "seeded", "sizes_of"]
 
 Array = NDArray[np.float64]
 
 _HIDDEN = (256, 256)
+_SEEDS = 2**31  # that generators of Stable-Baselines3 can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +91,34 @@ def agent_of(
     given |= {
         "gamma": 0.0,
         "learning_rate": _falling(chosen.learning_rate),
-        "seed": order.seed,
+        "seed": seed_of(order.seed, Part.TRAINING, 0) % _SEEDS,  # of first weights
         "device": "cpu",
         "tensorboard_log": logs,
     }
     if not graph:
         given["policy_kwargs"] = {"net_arch": list(_HIDDEN), "activation_fn": nn.ReLU}
+    agent: BaseAlgorithm
     if discrete:
-        return PPO(GraphPolicy if graph else "MlpPolicy", env, **given), named
-    if order.algorithm == "sac":
-        return SAC("MlpPolicy", env, **given), named
-    rows = scenario.population.capacity
-    noise = NormalActionNoise(np.zeros(rows), np.full(rows, 0.2))
-    return TD3("MlpPolicy", env, action_noise=noise, **given), named
+        agent = PPO(GraphPolicy if graph else "MlpPolicy", env, **given)
+    elif order.algorithm == "sac":
+        agent = SAC("MlpPolicy", env, **given)
+    else:
+        rows = scenario.population.capacity
+        noise = NormalActionNoise(np.zeros(rows), np.full(rows, 0.2))
+        agent = TD3("MlpPolicy", env, action_noise=noise, **given)
+    seeded(agent, order.seed, 0)
+    return agent, named
+
+
+def seeded(agent: BaseAlgorithm, seed: int, step: int) -> None:
+    """Fix what an agent of a training draws and lives from a step on.
+
+    Its lives are none that policies are validated or judged in: 64 bits that depend on the part.
+    """
+    fixed = seed_of(seed, Part.TRAINING, step)
+    agent.set_random_seed(fixed % _SEEDS)
+    assert agent.env is not None
+    agent.env.seed(fixed)
 
 
 def _falling(first: float) -> Callable[[float], float]:

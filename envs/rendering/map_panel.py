@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from slotwise.emulator import hexagons
 from slotwise.emulator.medium import Medium
-from slotwise.envs.panels import (
+from slotwise.envs.rendering.panels import (
     HEIGHT_PX,
     INK,
     SINR_DB,
@@ -29,7 +29,7 @@ from slotwise.envs.panels import (
     pixels,
     round_up,
 )
-from slotwise.envs.scene import Scene
+from slotwise.envs.rendering.scene import Scene
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

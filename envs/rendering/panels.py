@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.envs.scene import Scene
+from slotwise.envs.rendering.scene import Scene
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -261,9 +261,11 @@ def _spaces(path: str, model: Any, action: str, observation: str) -> _Spaces:
         widths = {(rows * rows + 4 * rows + 1,): "flat", (rows * rows + 2 * rows,): "gains"}
         told = widths.get(given.shape, "") if hasattr(given, "low") else ""
     if not told or observation not in ("auto", told):
+        shown = told or f"a {type(given).__name__} of shape {getattr(given, 'shape', None)}"
+        wanted = "dict or flat" if observation == "auto" else observation
         raise InputError(
-            f"{path}: trained for observations of another space, {_one_line(given)}: must be dict "
-            f"or flat of {rows} rows, as observation={told or observation} of an environment gives"
+            f"{path}: trained for observations of another space, {shown}: must be what an "
+            f"environment of {rows} rows tells as observation={wanted}"
         )
     return _Spaces(rows, told, law, levels)
 

@@ -21,6 +21,7 @@ __all__ = [
     "Reward",
     "UnknownOption",
     "options_of",
+    "scale_between",
 ]
 
 ActionLaw = Literal["levels", "db", "linear", "binary"]
@@ -145,7 +146,7 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
         neighbours=_count("neighbours", values.get("neighbours", 5), 1),
         reward=_one_of("reward", values.get("reward", "sum-rate"), Reward),
         per_user=bool(per_user),
-        scale=gain_scale(found) if bounds is None else _scale(bounds),
+        scale=gain_scale(found) if bounds is None else scale_between(bounds),
         render_mode=_render_mode(values.get("render_mode")),
     )
 
@@ -186,7 +187,14 @@ def _count(name: str, value: Any, least: int) -> int:
     return int(value)
 
 
-def _scale(bounds: Any) -> GainScale:
+def scale_between(bounds: Any) -> GainScale:
+    """The scale of gains between two ends in dB.
+
+    Raises
+    ------
+    InputError
+        If they are no pair of finite numbers in order.
+    """
     try:
         low, high = (float(bound) for bound in bounds)
         return GainScale(low, high)

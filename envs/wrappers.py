@@ -29,7 +29,7 @@ from slotwise.emulator.encoding import GainScale
 from slotwise.emulator.scenario import InputError
 from slotwise.envs.canonical import Canonical
 from slotwise.envs.forms import Flat, Graph, Local, ObservationForm
-from slotwise.envs.options import Options
+from slotwise.envs.options import Options, scale_between
 
 __all__ = [
     "FlatObservation",
@@ -42,11 +42,15 @@ __all__ = [
 Codes = NDArray[np.float32]
 
 
-class _Told(gym.ObservationWrapper[Any, Any, Any]):
+class _Told(gym.ObservationWrapper[Any, Any, Any], RecordConstructorArgs):
     """Tells what the environment tells in another form."""
 
-    _canonical: Canonical
     _form: ObservationForm
+
+    def __init__(self, env: gym.Env[Any, Any], **recorded: Any) -> None:
+        RecordConstructorArgs.__init__(self, **recorded)
+        gym.ObservationWrapper.__init__(self, env)
+        self._canonical = _canonical_of(self, env.observation_space)
 
     def _tell_as(self, form: ObservationForm) -> None:
         self._form = form
@@ -57,7 +61,7 @@ class _Told(gym.ObservationWrapper[Any, Any, Any]):
         return self._form.tell(_told(self._canonical, observation))
 
 
-class FlatObservation(_Told, RecordConstructorArgs):
+class FlatObservation(_Told):
     """Everything but the users' ids in one row of numbers; see `slotwise.envs.forms.Flat`.
 
     Parameters
@@ -72,13 +76,11 @@ class FlatObservation(_Told, RecordConstructorArgs):
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
-        RecordConstructorArgs.__init__(self)
-        gym.ObservationWrapper.__init__(self, env)
-        self._canonical = _canonical_of(self, env.observation_space)
+        super().__init__(env)
         self._tell_as(Flat(self._canonical))
 
 
-class LocalObservation(_Told, RecordConstructorArgs):
+class LocalObservation(_Told):
     """A row for each user of what its own link sees; see `slotwise.envs.forms.Local`.
 
     Parameters
@@ -104,14 +106,12 @@ class LocalObservation(_Told, RecordConstructorArgs):
         neighbours: int = 5,
         gain_range_db: Sequence[float] | None = None,
     ) -> None:
-        RecordConstructorArgs.__init__(self, neighbours=neighbours, gain_range_db=gain_range_db)
-        gym.ObservationWrapper.__init__(self, env)
-        self._canonical = _canonical_of(self, env.observation_space)
+        super().__init__(env, neighbours=neighbours, gain_range_db=gain_range_db)
         scale = _scale_of(self, env.unwrapped, gain_range_db)
         self._tell_as(Local(self._canonical, scale, neighbours))
 
 
-class GraphObservation(_Told, RecordConstructorArgs):
+class GraphObservation(_Told):
     """Users as nodes, and gains between them as edges; see `slotwise.envs.forms.Graph`.
 
     Parameters
@@ -126,9 +126,7 @@ class GraphObservation(_Told, RecordConstructorArgs):
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
-        RecordConstructorArgs.__init__(self)
-        gym.ObservationWrapper.__init__(self, env)
-        self._canonical = _canonical_of(self, env.observation_space)
+        super().__init__(env)
         self._tell_as(Graph(self._canonical))
 
 
@@ -233,13 +231,7 @@ def _canonical_of(wrapper: Any, space: spaces.Space[Any]) -> Canonical:
 def _scale_of(wrapper: Any, env: Any, gain_range_db: Sequence[float] | None) -> GainScale:
     """The scale of an environment's gains: what is stated, or what the environment says."""
     if gain_range_db is not None:
-        try:
-            low_db, high_db = (float(bound) for bound in gain_range_db)
-            return GainScale(low_db, high_db)
-        except (TypeError, ValueError) as error:
-            raise InputError(
-                f"gain_range_db = {gain_range_db!r}: must be a pair in dB: {error}"
-            ) from None
+        return scale_between(gain_range_db)
     options = getattr(env, "options", None)
     if not isinstance(options, Options):
         raise InputError(

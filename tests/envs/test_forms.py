@@ -234,7 +234,7 @@ def test_a_wrapper_says_what_it_needs() -> None:
     env = gym.make("slotwise/GaussianIC-v0")
     with pytest.raises(ValueError, match="neighbours = 0: must be an integer of at least 1"):
         LocalObservation(env, neighbours=0)
-    with pytest.raises(InputError, match=r"gain_range_db = .*: must be a pair in dB"):
+    with pytest.raises(InputError, match=r"gain_range_db = .*: must be a pair of finite numbers"):
         LocalObservation(env, gain_range_db=(3.0,))
 
 

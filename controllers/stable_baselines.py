@@ -19,6 +19,7 @@ from slotwise.controllers.base import Problem, broadcast, full_power_snr
 from slotwise.controllers.search import flat
 from slotwise.controllers.seating import Seating, coded
 from slotwise.emulator.encoding import (
+    LONG_AGO_SLOTS,
     GainScale,
     fraction_of_db,
     fraction_of_linear,
@@ -44,7 +45,6 @@ _ALGORITHMS = dict(zip(_TELLING, ("TD3", "SAC", "PPO", "DQN", "A2C"), strict=Tru
 """Fields of a saved agent that only one algorithm has, the first that is there counts."""
 
 _KEYS = {"gain", "power", "rate", "weight", "mask", "csi_age", "user_id"}
-_LONG_AGO_SLOTS = 10.0  # age of a report that becomes 1
 _AT_ONCE = 1024  # problems that torch is asked about together
 
 
@@ -150,7 +150,7 @@ class Agent:
         snr = np.zeros((self._spaces.rows, self._spaces.rows))
         snr[row[:, None], row] = full_power_snr(problem)
         self._before = self._seating.user_id.copy(), snr
-        age = (seen.time_s - seen.measured_s) / (_LONG_AGO_SLOTS * self._slot_s)
+        age = (seen.time_s - seen.measured_s) / (LONG_AGO_SLOTS * self._slot_s)
         one = Problem(*(array[None] for array in problem))
         power: Array = self._powers(one, row, seen.user_id, past, min(age, 1.0))[0]
         return power

@@ -19,6 +19,7 @@ from slotwise.emulator.radio import from_db, from_dbm, to_db
 from slotwise.emulator.scenario import Scenario
 
 __all__ = [
+    "LONG_AGO_SLOTS",
     "OFF_BELOW",
     "POWER_RANGE_DB",
     "GainScale",
@@ -35,6 +36,9 @@ Codes = NDArray[np.float32]
 
 POWER_RANGE_DB = 33.0
 """How far below the largest power the lowest level lies [dB]: 5 and 38 dBm, as Nasir and Guo."""
+
+LONG_AGO_SLOTS = 10.0
+"""Age of a report that counts as 1, and no older report as more [slots]."""
 
 OFF_BELOW = 0.025
 """Where silence begins on the scale of powers from 0 to 1."""

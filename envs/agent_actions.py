@@ -9,12 +9,12 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from slotwise.envs.kernels.choosing import ROUNDING
 from slotwise.envs.options import Options
 
 __all__ = ["AgentActions"]
 
 _WHOLE = (int, np.int64)  # what spaces and networks sample: no need to look closer
-_ROUNDING = 1e-6  # as in the kernel that takes actions
 
 
 class AgentActions:
@@ -85,7 +85,7 @@ class AgentActions:
             if self._discrete:
                 if 0 <= number < self._levels:
                     return number
-            elif -1.0 - _ROUNDING <= number <= 1.0 + _ROUNDING:
+            elif -1.0 - ROUNDING <= number <= 1.0 + ROUNDING:
                 return number
         raise ValueError(f"action for {agent} = {action!r}: {self._allowed()}")
 

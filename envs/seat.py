@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from slotwise.emulator.clock import Emulator
 from slotwise.emulator.encoding import (
+    LONG_AGO_SLOTS,
     OFF_BELOW,
     POWER_RANGE_DB,
     level_fractions,
@@ -48,7 +49,6 @@ Array = NDArray[np.float64]
 Codes = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
-_LONG_AGO_SLOTS = 10.0  # age of a report that becomes 1
 _MEMORY_SLOTS = 100.0  # over which mean rates are taken for proportional fairness
 _KINDS = {"levels": "iu", "binary": "iub", "db": "f", "linear": "f"}  # of a dtype
 _INT64 = np.dtype(np.int64)
@@ -121,7 +121,7 @@ class Seat:
             per_user=options.per_user,
             memory_s=_MEMORY_SLOTS * slot_s,
         ).values()
-        self._per_age = 1.0 / (_LONG_AGO_SLOTS * slot_s)
+        self._per_age = 1.0 / (LONG_AGO_SLOTS * slot_s)
         flat = options.observation == "flat"
         self._width = self.canonical.flat_width if flat else self.canonical.width
         levels = 2 if options.action == "binary" else options.levels

@@ -7,12 +7,13 @@ from numpy.typing import NDArray
 
 from slotwise.emulator.kernels.compilation import kernel
 
-__all__ = ["choose_codes", "choose_levels"]
+__all__ = ["ROUNDING", "choose_codes", "choose_levels"]
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
 
-_ROUNDING = 1e-6  # a code this far outside [-1, 1] is rounding and not a mistake
+ROUNDING = 1e-6
+"""A code this far outside [-1, 1] is rounding and not a mistake."""
 
 
 @kernel()
@@ -84,7 +85,7 @@ def choose_codes(
             power[b, m] = 0.0
             if user_id[b, m] >= 0:
                 code = np.float64(action[b, m])
-                if not (-1.0 - _ROUNDING <= code <= 1.0 + _ROUNDING):
+                if not (-1.0 - ROUNDING <= code <= 1.0 + ROUNDING):
                     return int(b * rows + m)
                 share = min(max(0.5 * (code + 1.0), 0.0), 1.0)
                 if range_db == 0.0:

@@ -3,7 +3,8 @@
 A controller is met in two ways. Papers, offline tables and training labels call `allocate`, plain
 arithmetic on arrays with any leading axes that remembers nothing. A living network calls `decide`
 once per decision with what it has reported, between a `reset` and the next; there a controller may
-remember, say its last powers, and unless it does, `decide` is `allocate`.
+remember, say its last powers, and unless it does, `decide` is `allocate`. One that learns while it
+decides says so, and is given time to.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from slotwise.emulator.lessons import Lesson
     from slotwise.emulator.observation import Observation
     from slotwise.emulator.scenario import Scenario
 
@@ -26,10 +28,10 @@ Array = NDArray[np.float64]
 class Controller(ABC):
     """Decides the power of every user.
 
-    A subclass writes `allocate`; `decide` and `reset` are for those that remember. Everything that
-    an instance may be asked for is checked by one contract test: powers finite and in
-    [0, `p_max`], of the right shape for any number of users including none, float64, the same under
-    the same seed, inputs left alone.
+    A subclass writes `allocate`; `decide` and `reset` are for those that remember, `watch`, `learn`
+    and `deploy` for those that learn. Everything that an instance may be asked for is checked by
+    one contract test: powers finite and in [0, `p_max`], of the right shape for any number of users
+    including none, float64, the same under the same seed, inputs left alone.
 
     Attributes
     ----------
@@ -37,12 +39,16 @@ class Controller(ABC):
         What reports call it. `slotwise.controllers.make` sets it to the canonical spec.
     equivariant : bool
         The claim that permuting the users permutes the powers and changes nothing else.
+    learns : bool
+        Whether it learns while it decides: then `watch` is called after every decision, and `learn`
+        whenever nothing is being learned.
     seed : int
         What `reset` was given last.
     """
 
     name: str = "controller"
     equivariant: bool = False
+    learns: bool = False
     seed: int = 0
 
     @abstractmethod
@@ -93,6 +99,30 @@ class Controller(ABC):
         return self.allocate(
             observation.gain, observation.noise_power, observation.p_max, observation.weight
         )
+
+    def watch(self, observation: Observation) -> None:  # noqa: B027 - for those that learn
+        """Keep what was just decided on, to learn from it later.
+
+        Parameters
+        ----------
+        observation : Observation
+            As `decide` was given it; not to be written to, and its gains are its own.
+        """
+
+    def learn(self) -> Lesson | None:
+        """Learn, if it is time to.
+
+        What has been learned changes no decision before `deploy`.
+
+        Returns
+        -------
+        Lesson or None
+            What will come of it; None where there was nothing to do.
+        """
+        return None
+
+    def deploy(self) -> None:  # noqa: B027 - for those that learn
+        """Decide by what the last lesson says from now on: learning it has taken until now."""
 
     def reset(
         self,

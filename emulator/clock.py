@@ -18,37 +18,24 @@ the next report and told what was decided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import simpy
 
+from slotwise.emulator.lessons import Lesson
 from slotwise.emulator.measurement import Measurement
 from slotwise.emulator.network import Network
 from slotwise.emulator.observation import Report
-from slotwise.emulator.population import Arrival, arrivals, draw_lifetime, hour_starts, read_profile
 from slotwise.emulator.processor import Processor
 from slotwise.emulator.scenario import Scenario
 from slotwise.emulator.sections import Episode
+from slotwise.emulator.stays import Stays
 from slotwise.emulator.streams import Cause, Streams
 from slotwise.emulator.trace import Journal
 
 __all__ = ["Emulator"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Stay:
-    """A user in its row, and where and when it joined."""
-
-    network: int
-    row: int
-    user: int
-    join_s: float
-    x_m: float
-    y_m: float
-    station: int
 
 
 class Emulator:
@@ -142,12 +129,12 @@ class Emulator:
         self._estimation = [
             self._streams.network(Cause.CSI, b) for b in range(len(self.numbers) if erring else 0)
         ]
-        self._here: dict[tuple[int, int], _Stay] = {}
+        self._stays = Stays(self.network, self._streams, self.journal, self._now, self._after)
         self.slot, self.over, self._drop = -1, False, 0
         if first is not None:
             self.journal.note(0.0, "episode", cause=first.name)
         for b in range(len(self.numbers)):
-            self._populate(b)
+            self._stays.begin(b)
         self._begin_slot_in(0.0)
 
     @property
@@ -213,6 +200,33 @@ class Emulator:
             If no report waits.
         """
         self._processor.fail(cause, elapsed_s)
+
+    def learn(self, lesson: Lesson, elapsed_s: float, deploy: Callable[[], None]) -> None:
+        """Charge what somebody learned; call before the next `advance`.
+
+        It runs as ``timing.learning`` says, on a second core or on the one that decides, from now
+        on or from when that one is free. In an ideal timing it takes no time.
+
+        Parameters
+        ----------
+        lesson : Lesson
+            What came of it, for the trace.
+        elapsed_s : float
+            How long it took on this machine [s]; charged if ``timing.mode`` says so.
+        deploy : callable
+            Called at the instant at which it has been computed.
+
+        Raises
+        ------
+        RuntimeError
+            If the last lesson has not been computed yet.
+        """
+        self._processor.learn(lesson, elapsed_s, deploy)
+
+    @property
+    def learning(self) -> bool:
+        """Whether a lesson is being computed."""
+        return self._processor.lessons.learning
 
     def skip(self) -> None:
         """Answer the report with nothing, because there is nobody to decide for.
@@ -296,80 +310,6 @@ class Emulator:
         else:
             self._processor.arrive(report)
 
-    def _populate(self, network: int) -> None:
-        """Users of time zero, and the first of those to come."""
-        population, medium = self.scenario.population, self.network.medium
-        users = population.initial_users
-        self.network.populate(network, users, self._now())
-        for user in range(users):
-            self._begin_stay(network, user, user, None)
-        counts = None
-        if population.profile is not None:
-            counts = read_profile(population.profile, medium.places[network].name)
-            for start_s, label in hour_starts(counts):
-                self._after(start_s, self._begin_hour, (network, label))
-        if counts is not None or population.trace or population.arrivals_per_s > 0.0:
-            stream = self._streams.network(Cause.ARRIVALS, network)
-            coming = arrivals(population, counts, stream)
-            self._expect(network, enumerate(coming, users))
-
-    def _begin_hour(self, hour: tuple[int, str]) -> None:
-        network, label = hour
-        self.journal.note(self._now(), "hour", network, cause=label)
-
-    def _expect(self, network: int, coming: Iterator[tuple[int, Arrival]]) -> None:
-        """Let in who is due now, and schedule the next to come, who does the same."""
-        for user, arrival in coming:
-            delay_s = arrival.time_s - self._now()
-            if delay_s > 0:
-                self._after(delay_s, self._come, (network, user, arrival, coming))
-                return
-            self._join(network, user, arrival.home, arrival.lifetime_s)
-
-    def _come(self, following: tuple[int, int, Arrival, Iterator[tuple[int, Arrival]]]) -> None:
-        network, user, arrival, coming = following
-        self._join(network, user, arrival.home, arrival.lifetime_s)
-        self._expect(network, coming)
-
-    def _join(self, network: int, user: int, home: int | None, lifetime_s: float | None) -> None:
-        now_s = self._now()
-        row = self.network.join(network, user, home, now_s)
-        if row is None:
-            self.journal.tally.blocked += 1
-            self.journal.note(now_s, "blocked", network, user)
-        else:
-            self._begin_stay(network, row, user, lifetime_s)
-
-    def _begin_stay(self, network: int, row: int, user: int, lifetime_s: float | None) -> None:
-        """Note who has joined, and schedule its leaving."""
-        now_s, medium = self._now(), self.network.medium
-        self.journal.tally.joins += 1
-        self.journal.note(now_s, "join", network, user)
-        x_m, y_m = (float(axis) for axis in medium.motion.position[network, row])
-        station = int(medium.serving[network, row])
-        self._here[network, row] = _Stay(network, row, user, now_s, x_m, y_m, station)
-        if lifetime_s is None and self.scenario.population.lifetime.kind == "forever":
-            return
-        if lifetime_s is None:
-            stream = self._streams.user(Cause.LIFETIME, network, user)
-            lifetime_s = draw_lifetime(self.scenario.population.lifetime, stream)
-        if np.isfinite(lifetime_s):
-            self._after(lifetime_s, self._leave, (network, row))
-
-    def _leave(self, place: tuple[int, int]) -> None:
-        stay = self._here.pop(place)
-        delivered = self.network.leave(*place, self._now())
-        self.journal.tally.leaves += 1
-        self.journal.note(self._now(), "leave", stay.network, stay.user)
-        self._record_stay(stay, delivered, left=True)
-
-    def _record_stay(self, stay: _Stay, delivered: float, *, left: bool) -> None:
-        now_s = self._now()
-        rate = delivered / (now_s - stay.join_s) if now_s > stay.join_s else 0.0
-        for trace in self.journal.traces[stay.network : stay.network + 1]:
-            place = (stay.x_m, stay.y_m, stay.station)
-            trace.add("users", stay.user, stay.join_s, now_s, *place, rate, left)
-
     def _close_slot(self) -> None:
         network = self.network
         totals = np.stack([network.carried, network.radiated, network.consumed])
@@ -380,8 +320,7 @@ class Emulator:
         """The last slot has ended: account for whoever and whatever is still there."""
         self.over = True
         self._processor.finish()
-        for (b, row), stay in self._here.items():
-            self._record_stay(stay, float(self.network.delivered[b, row]), left=False)
+        self._stays.finish()
 
     def _episode_starts(self) -> dict[int, Episode]:
         starts, time_s = {}, 0.0

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.emulator.kernels.reports import lay_out, lay_out_present
+from slotwise.emulator.lessons import Lesson, Lessons
 from slotwise.emulator.network import Network
 from slotwise.emulator.observation import Report
 from slotwise.emulator.sections import Timing
@@ -54,6 +55,11 @@ class Processor:
         Network time [s].
     schedule : callable
         ``schedule(delay_s, callback, value)`` calls ``callback(value)`` later.
+
+    Attributes
+    ----------
+    lessons : Lessons
+        What is learned on it or beside it.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class Processor:
     ) -> None:
         self._timing, self._network, self._journal = timing, network, journal
         self._now, self._schedule = now, schedule
+        self.lessons = Lessons(timing, journal, now, schedule)
         self._instant_s = 1e-9 * timing.slot_s  # what counts as the same instant: rounding of sums
         self._deadline_s = timing.deadline
         self._ideal = timing.mode == "ideal"
@@ -80,7 +87,7 @@ class Processor:
     @property
     def ready(self) -> bool:
         """Whether the processor is idle and a report waits for it."""
-        return self._fresh is not None and self._computing is None
+        return self._fresh is not None and self._computing is None and not self.lessons.blocking
 
     @property
     def waiting(self) -> bool:
@@ -104,7 +111,7 @@ class Processor:
         report, self._fresh = self._fresh, None
         assert report is not None
         # Not the clock's time, which events of other networks may have moved on by a rounding.
-        report.hand_over(self._ready_s)
+        report.hand_over(max(self._ready_s, self.lessons.free_s))
         self._handed = report
         return report
 
@@ -141,9 +148,17 @@ class Processor:
         """No powers for the report in hand, because there is nobody to decide for."""
         self._settle(self._take())
 
+    def learn(self, lesson: Lesson, elapsed_s: float, deploy: Callable[[], None]) -> None:
+        """Compute a lesson beside decisions or between them; see `Emulator.learn`."""
+        computing = self._computing
+        slot = self._decided_slot if computing is None else computing.report.slot
+        free_s = self._now() if computing is None else computing.due_s
+        self.lessons.begin(lesson, elapsed_s, deploy, slot, free_s)
+
     def finish(self) -> None:
         """The last slot has ended: account for what is unfinished."""
         now_s = self._now()
+        self.lessons.finish()
         if self._computing is not None:
             self._record(self._computing, now_s)
         if self._fresh is not None and self._late(self._fresh, now_s):

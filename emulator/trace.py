@@ -47,12 +47,25 @@ COLUMNS: Final[Mapping[str, Mapping[str, type]]] = {
         "missed": bool,
         "fault": str,
     },
+    "lessons": {
+        "slot": int,
+        "start_s": float,
+        "elapsed_s": float,
+        "latency_s": float,
+        "outcome": str,
+        "samples": int,
+        "gain": float,
+        "low": float,
+        "high": float,
+        "judged": int,
+        "cause": str,
+    },
 }
 """Tables of a trace, their columns and types; units are in the names, rates in bit/s/Hz."""
 
 
 class Trace:
-    """Four growing tables of one network; see `COLUMNS`."""
+    """Growing tables of one network; see `COLUMNS`."""
 
     def __init__(self) -> None:
         self._tables: dict[str, list[array[float] | array[int] | list[str]]] = {

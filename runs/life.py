@@ -22,7 +22,7 @@ class Life:
     summary : mapping
         Figures of merit, see `slotwise.runs.summary.summarise`.
     tables : mapping of str to mapping of str to column
-        ``slots``, ``events``, ``users``, ``decisions``; columns as in
+        ``slots``, ``events``, ``users``, ``decisions``, ``lessons``; columns as in
         `slotwise.emulator.trace.COLUMNS`.
     """
 

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -131,10 +131,11 @@ def _live(
     emulator: Emulator,
     seat: Controller,
     progress: Callable[[int], None] | None,
-    recorded: Iterator[tuple[float, str]] | None,
+    recorded: _Recorded | None,
 ) -> None:
     """Hand reports to the seat until the last slot has ended."""
     timing = emulator.scenario.timing
+    lessons = _Learning(emulator, seat, None if recorded is None else recorded.lessons)
     limit_s = timing.abandon_s if timing.mode == "measured" and recorded is None else None
     every = max(1, (emulator.slots or 1) // 200)
     with time_limit(limit_s) as limited:
@@ -146,7 +147,7 @@ def _live(
                 emulator.skip()
                 continue
             started = time.perf_counter()
-            charged_s, cause = (None, "") if recorded is None else next(recorded)
+            charged_s, cause = (None, "") if recorded is None else next(recorded.decisions)
             power: Any = None
             if not cause.startswith(ABANDONED):  # asked again, it might not end again
                 power, cause = _decide(seat, observation, limited, timing.abandon_s)
@@ -155,6 +156,47 @@ def _live(
                 emulator.fail(cause, elapsed_s)
             else:
                 emulator.grant(power, elapsed_s)
+            if seat.learns:
+                lessons.go_on(observation)
+
+
+class _Recorded(NamedTuple):
+    """Times that are charged instead of this machine's."""
+
+    decisions: Iterator[tuple[float, str]]
+    lessons: Iterator[float]
+
+
+class _Learning:
+    """Gives a seat time to learn, and charges it."""
+
+    def __init__(
+        self, emulator: Emulator, seat: Controller, recorded: Iterator[float] | None
+    ) -> None:
+        self._emulator, self._seat, self._recorded = emulator, seat, recorded
+        self._spent_s = 0.0  # since the last lesson: observations are kept at its expense
+        self._able = True
+
+    def go_on(self, observation: Observation) -> None:
+        """Let the seat keep an observation and learn; one that cannot is not asked again."""
+        if not self._able:
+            return
+        emulator, seat = self._emulator, self._seat
+        started = time.perf_counter()
+        try:
+            seat.watch(observation)
+            lesson = None if emulator.learning else seat.learn()
+        except Exception as error:  # noqa: BLE001 - a controller may raise anything
+            self._able = False
+            emulator.journal.tally.faults += 1
+            cause = f"learning: {_cause(error)}"
+            emulator.journal.note(emulator.now_s, "fault", cause=cause)
+            return
+        self._spent_s += time.perf_counter() - started
+        if lesson is not None:
+            elapsed_s = self._spent_s if self._recorded is None else next(self._recorded)
+            self._spent_s = 0.0
+            emulator.learn(lesson, elapsed_s, seat.deploy)
 
 
 def _decide(
@@ -170,7 +212,12 @@ def _decide(
     except Abandoned:
         return None, f"{ABANDONED} after {limit_s:g} s"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
-        return None, f"{type(error).__name__}: {error}".splitlines()[0][:200]
+        return None, _cause(error)
+
+
+def _cause(error: BaseException) -> str:
+    """What a controller raised, in one line."""
+    return f"{type(error).__name__}: {error}".splitlines()[0][:200]
 
 
 def _info(
@@ -194,8 +241,8 @@ def _info(
     }
 
 
-def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
-    """Decision times and faults of a recorded life, if it is one of the same network."""
+def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> _Recorded:
+    """Times and faults of a recorded life, if it is one of the same network."""
     if isinstance(replay, Path):
         replay = read_run(replay)
     for field_name in ("scenario", "controller", "seed"):
@@ -209,7 +256,13 @@ def _recorded_times(replay: Life | Path, info: Mapping[str, Any]) -> Iterator[tu
             f"replay: the recorded run has {replay.info['slots']} slots; slots = {info['slots']} "
             "must not be more"
         )
-    return _times_and_faults(replay)
+    lessons: Iterable[Any] = replay.tables["lessons"]["elapsed_s"]
+    return _Recorded(_times_and_faults(replay), _in_order(map(float, lessons)))
+
+
+def _in_order(times: Iterable[float]) -> Iterator[float]:
+    yield from times
+    raise InputError("replay: the recorded run has fewer lessons; its controller learned otherwise")
 
 
 def _times_and_faults(replay: Life) -> Iterator[tuple[float, str]]:

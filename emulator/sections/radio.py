@@ -38,8 +38,13 @@ class Radio(Section):
 
 
 class Csi(Section):
-    """What the controller learns of the channel. Default: everything, at once."""
+    """What the controller learns of the channel. Default: all gains, at once."""
 
+    reports: Literal["gain", "channel"] = Field(
+        "gain",
+        description="what is reported of a link: its power gain, or the complex channel, whose "
+        "squared magnitude is the gain (fading none, gauss-markov or sinusoids, not quantised)",
+    )
     delay_s: float = Field(0.0, ge=0, le=10, description="from measurement to arrival [s]")
     period_s: float | None = Field(
         None,
@@ -69,6 +74,11 @@ class Csi(Section):
             raise ValueError(
                 f"quantisation_min_db = {self.quantisation_min_db} must be below "
                 f"quantisation_max_db = {self.quantisation_max_db}"
+            )
+        if self.reports == "channel" and self.quantisation_bits is not None:
+            raise ValueError(
+                f"quantisation_bits = {self.quantisation_bits}: gains are quantised, not channels; "
+                "leave it out where reports = channel"
             )
         return self
 
@@ -106,6 +116,17 @@ class Timing(Section):
         gt=0,
         le=3600,
         description="measured: a decision that takes longer on this machine is abandoned [s]",
+    )
+    learning: Literal["background", "inline"] = Field(
+        "background",
+        description="where a controller that learns does so: on a second core, or on the one that "
+        "decides, which is busy meanwhile",
+    )
+    learning_share: float = Field(
+        1.0, gt=0, le=1, description="background: share of the second core that learns [1]"
+    )
+    learning_s: float = Field(
+        0.0, ge=0, le=3600, description="fixed: duration of a lesson on one core [s]"
     )
 
     @property

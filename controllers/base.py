@@ -42,6 +42,8 @@ class Controller(ABC):
     learns : bool
         Whether it learns while it decides: then `watch` is called after every decision, and `learn`
         whenever nothing is being learned.
+    rehearsing : bool
+        Whether what it does now counts for nothing, so that it keeps no file.
     seed : int
         What `reset` was given last.
     """
@@ -49,6 +51,7 @@ class Controller(ABC):
     name: str = "controller"
     equivariant: bool = False
     learns: bool = False
+    rehearsing: bool = False
     seed: int = 0
 
     @abstractmethod

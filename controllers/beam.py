@@ -7,7 +7,7 @@ between are best, as among pairs with short links, the polish finds what the set
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from slotwise.controllers.base import Controller, Problem
 from slotwise.controllers.kernels.sparse import Graph
 from slotwise.controllers.neighbours import Neighbours, beam_among, in_each
+from slotwise.controllers.posterior import tracker_of
+from slotwise.controllers.sampled import SampledSearch
 from slotwise.controllers.search import best_of, grown, problem_of
 from slotwise.controllers.wmmse import wmmse
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Beam", "polished"]
 
 Array = NDArray[np.float64]
+
+_Csi = Literal["reported", "conditional-mean", "kalman", "sampled", "kalman-sampled"]
 
 POLISH_FLOOR = 1e-4
 """Least power of the polish's start, as a fraction of `p_max`: zero amplitude is absorbing.
@@ -53,6 +57,18 @@ class Beam(Controller):
     sparse : int
         Each receiver listens to so many neighbours alone, see `slotwise.controllers.neighbours`;
         zero: to everyone.
+    csi : str
+        What `decide` takes for the gains: ``reported``, as they are reported; ``conditional-mean``,
+        as they are expected to be when the powers are in force, given the newest report, its age
+        and the fading; ``kalman``, as a filter of every link expects them, which needs
+        ``csi.reports=channel``. ``sampled`` and ``kalman-sampled``: sets and powers are compared by
+        their rates on average over draws of what the gains may be, see
+        `slotwise.controllers.sampled`. `allocate` takes gains as they are.
+    doppler : str
+        Of the fading: ``known``, as the scenario states it, and estimated where it does not;
+        ``estimated``, from the reports.
+    draws : int
+        Draws of the gains with ``sampled``, at least two.
 
     Raises
     ------
@@ -70,6 +86,9 @@ class Beam(Controller):
         depth: int = 0,
         patience: int = 1,
         sparse: int = 0,
+        csi: str = "reported",
+        doppler: str = "known",
+        draws: int = 64,
     ) -> None:
         if width < 1:
             raise ValueError(f"width = {width}: must be at least 1")
@@ -79,6 +98,8 @@ class Beam(Controller):
             raise ValueError(f"patience = {patience}: must be non-negative")
         if sparse < 0:
             raise ValueError(f"sparse = {sparse}: must be non-negative")
+        self._tracker = tracker_of(csi, doppler, _Csi)
+        self._sampled = _sampled(csi, draws, (width, depth, patience), polish, sparse)
         self.width = width
         self.polish = polish
         self.depth = depth
@@ -102,6 +123,12 @@ class Beam(Controller):
 
     def decide(self, observation: Observation) -> Array:
         """See `Controller.decide`; neighbours are chosen from long-term gains."""
+        if self._tracker is not None and self._tracker.told:
+            if self._sampled is not None:
+                seen, belief = observation, self._tracker.belief(observation)
+                row = seen.noise_power, seen.p_max, seen.weight
+                return self._sampled.power(belief, *row, self.seed)
+            observation = self._tracker.expected(observation)
         if self._neighbours is None:
             return super().decide(observation)
         graph = self._neighbours.graph(observation)
@@ -110,11 +137,27 @@ class Beam(Controller):
     def reset(self, scenario: Scenario | None, seed: int) -> None:
         """See `Controller.reset`."""
         super().reset(scenario, seed)
+        if self._tracker is not None:
+            self._tracker.reset(scenario)
         if self.sparse:
             self._neighbours = Neighbours(self.sparse)
 
     def _among(self, graph: Graph) -> Array:
         return beam_among(graph, self.width, self.depth or None, self.patience, self.polish)
+
+
+def _sampled(
+    csi: str, draws: int, search: tuple[int, int, int], polish: bool, sparse: int
+) -> SampledSearch | None:
+    """Search over draws, if that is asked for."""
+    if draws < 2:
+        raise ValueError(f"draws = {draws}: must be at least 2")
+    if not csi.endswith("sampled"):
+        return None
+    if sparse:
+        raise ValueError(f"sparse = {sparse}: must be zero where csi = {csi}")
+    width, depth, patience = search
+    return SampledSearch(draws, width, depth, patience, POLISH_FLOOR if polish else 0.0)
 
 
 def polished(problem: Problem, power: Array) -> Array:

@@ -21,7 +21,7 @@ from safetensors.numpy import save
 
 from slotwise.emulator.scenario import InputError, nearest
 
-__all__ = ["Card", "Network", "Result", "Trained", "read", "shipped", "write"]
+__all__ = ["Card", "Network", "Result", "Trained", "digest", "read", "shipped", "write"]
 
 Network = Literal["mlp", "graph", "unrolled", "rl"]
 
@@ -168,7 +168,7 @@ def read(weights: str | Path, network: str) -> Trained:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged or no weights file: {_one_line(error)}") from None
     card = _card(path, header)
-    if header.get(_DIGEST) != _digest(tensors):
+    if header.get(_DIGEST) != digest(tensors):
         raise InputError(f"{path}: damaged: its tensors are not those that were written")
     if card.network != network:
         raise InputError(f"{path}: weights of the network {card.network}: must be of {network}")
@@ -206,7 +206,7 @@ def write(
         if not (np.abs(tensor) <= largest).all():
             raise ValueError(f"tensor {name} has NaN or a number beyond ±{largest:.3g}")
         kept[name] = np.ascontiguousarray(tensor, np.float16 if half else np.float32)
-    content = save(kept, metadata={_KEY: card.model_dump_json(), _DIGEST: _digest(kept)})
+    content = save(kept, metadata={_KEY: card.model_dump_json(), _DIGEST: digest(kept)})
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
@@ -242,7 +242,7 @@ def shipped(network: str | None = None) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _digest(tensors: Mapping[str, NDArray[Any]]) -> str:
+def digest(tensors: Mapping[str, NDArray[Any]]) -> str:
     """Sixty-four hexadecimal digits that change with any byte of any tensor."""
     whole = hashlib.sha256()
     for name in sorted(tensors):

@@ -7,16 +7,17 @@ known by nothing but its links: permuted users get permuted powers.
 
 from __future__ import annotations
 
+import copy
 import functools
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Controller, Problem
+from slotwise.controllers.base import Problem
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.graph import AT_ONCE, Weights, pass_messages
-from slotwise.controllers.learned import rounded, rounding_of, trained
+from slotwise.controllers.learned import Learned, Tensors, rounded, rounding_of, trained
 from slotwise.controllers.neighbours import Neighbours, strongest
 from slotwise.controllers.search import flat, problem_of, refuse
 
@@ -96,7 +97,7 @@ def sizes_of(card: Card) -> GraphSizes:
     return sizes
 
 
-class Graph(Controller):
+class Graph(Learned):
     """Message passing between users (WCGCN), trained on the sum rate.
 
     The network is that of Shen, Shi, Zhang and Letaief, IEEE J. Sel. Areas Commun. 39(1), 2021.
@@ -131,10 +132,17 @@ class Graph(Controller):
         found = trained(weights, "graph", lambda card: sizes_of(card).shapes())
         self.card = found.card
         self.sizes = sizes_of(found.card)
+        self.tensors = found.tensors
         self._weights = _packed(found.tensors)
         self._neighbours = Neighbours(sparse) if sparse else None
         self._lean = self.rounding == "none" and not sparse
         self._seen: tuple[Any, ...] = (None, None, None, (), 0)
+
+    def with_weights(self, tensors: Tensors) -> Self:
+        """See `Learned.with_weights`."""
+        other = copy.copy(self)
+        other.tensors, other._weights = tensors, _packed(tensors)
+        return other
 
     def allocate(
         self,
@@ -222,7 +230,7 @@ def _everyone_else(users: int) -> Index:
     return (place + (place >= np.arange(users)[:, None])).astype(np.int32)[None]
 
 
-def _packed(tensors: dict[str, Floats]) -> Weights:
+def _packed(tensors: Tensors) -> Weights:
     """Weights as the kernel takes them, messages filled up to whole groups with zeros."""
     spare = -tensors["message"].shape[1] % AT_ONCE
     given = dict(tensors)

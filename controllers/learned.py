@@ -2,22 +2,49 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Problem
+from slotwise.controllers.base import Controller, Problem
 from slotwise.controllers.cards import Card, Trained, read
 from slotwise.controllers.search import best_of
 from slotwise.emulator.scenario import InputError
 
-__all__ = ["Rounding", "rounded", "rounding_of", "trained"]
+__all__ = ["Learned", "Rounding", "Tensors", "rounded", "rounding_of", "trained"]
 
 Array = NDArray[np.float64]
 Rounding = Literal["none", "half", "better"]
 Shapes = Mapping[str, tuple[int, ...]]
+Tensors = Mapping[str, NDArray[np.float32]]
+
+
+class Learned(Controller):
+    """A controller whose weights were learned, and can be learned anew.
+
+    Attributes
+    ----------
+    card : Card
+        Where its weights come from.
+    tensors : mapping of str to ndarray
+        Its weights by name, float32.
+    """
+
+    card: Card
+    tensors: Tensors
+
+    @abstractmethod
+    def with_weights(self, tensors: Tensors) -> Self:
+        """Another one, the same but for its weights.
+
+        Parameters
+        ----------
+        tensors : mapping of str to ndarray
+            Of the names and shapes of `tensors`.
+        """
 
 
 def trained(weights: str, network: str, shapes: Callable[[Card], Shapes]) -> Trained:

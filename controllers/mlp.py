@@ -8,12 +8,13 @@ III; more users it cannot serve.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import copy
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Controller, broadcast
+from slotwise.controllers.base import broadcast
 from slotwise.controllers.batch import batch_of
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.perceptron import packed, perceive, perceive_one
@@ -24,7 +25,7 @@ from slotwise.controllers.kernels.perceptron_inputs import (
     TOO_MANY_STATIONS,
     TOO_MANY_USERS,
 )
-from slotwise.controllers.learned import rounded, rounding_of, trained
+from slotwise.controllers.learned import Learned, Tensors, rounded, rounding_of, trained
 
 __all__ = ["LOG_FLOOR", "Mlp", "MlpSizes", "sizes_of"]
 
@@ -51,6 +52,9 @@ class MlpSizes(NamedTuple):
         ``amplitude``: square roots of the gains; ``log``: their logarithms to base two.
     output : str
         ``relu6``: min(max(x, 0), 6) / 6, as published; ``sigmoid``.
+    order : str
+        Who takes which place. ``given``: users in their order; ``strongest``: the one with the
+        largest own gain the first, and so on, so that permuting users permutes their powers.
     """
 
     users: int
@@ -59,6 +63,7 @@ class MlpSizes(NamedTuple):
     layers: int = 3
     features: str = "amplitude"
     output: str = "relu6"
+    order: str = "given"
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shapes of all tensors by name."""
@@ -90,10 +95,14 @@ def sizes_of(card: Card) -> MlpSizes:
         raise ValueError(f"stations = {sizes.stations}: must be at most users = {sizes.users}")
     if sizes.features not in ("amplitude", "log") or sizes.output not in ("relu6", "sigmoid"):
         raise ValueError(f"features = {sizes.features}, output = {sizes.output}: unknown")
+    if sizes.order not in ("given", "strongest"):
+        raise ValueError(f"order = {sizes.order}: must be given or strongest")
+    if sizes.order == "strongest" and sizes.stations < sizes.users:
+        raise ValueError("order = strongest: only where every user has a receiver of its own")
     return sizes
 
 
-class Mlp(Controller):
+class Mlp(Learned):
     """A perceptron that was trained for one number of users and one kind of channel.
 
     Parameters
@@ -127,17 +136,15 @@ class Mlp(Controller):
         found = trained(weights, "mlp", lambda card: sizes_of(card).shapes())
         self.card = found.card
         self.sizes = sizes_of(found.card)
+        self.equivariant = self.sizes.order == "strongest"
         self._weights = weights
-        self._seen: tuple[Any, ...] = (None, None, None, (), 0)
-        layers = range(self.sizes.layers + 1)
-        self._packed = packed(
-            [(found.tensors[f"weight{n}"], found.tensors[f"bias{n}"]) for n in layers],
-            self.sizes.stations,
-            LOG_FLOOR,
-            log=self.sizes.features == "log",
-            sigmoid=self.sizes.output == "sigmoid",
-            rounded=rounding == "half",
-        )
+        self._take(found.tensors)
+
+    def with_weights(self, tensors: Tensors) -> Self:
+        """See `Learned.with_weights`."""
+        other = copy.copy(self)
+        other._take(tensors)
+        return other
 
     def allocate(
         self,
@@ -169,6 +176,21 @@ class Mlp(Controller):
         if self.rounding == "better":
             return rounded(broadcast(gain, noise_power, p_max, weight), power, self.rounding)
         return power
+
+    def _take(self, tensors: Tensors) -> None:
+        """Decide by these weights."""
+        self.tensors = tensors
+        self._seen: tuple[Any, ...] = (None, None, None, (), 0)
+        layers = range(self.sizes.layers + 1)
+        self._packed = packed(
+            [(tensors[f"weight{n}"], tensors[f"bias{n}"]) for n in layers],
+            self.sizes.stations,
+            LOG_FLOOR,
+            log=self.sizes.features == "log",
+            strongest=self.sizes.order == "strongest",
+            sigmoid=self.sizes.output == "sigmoid",
+            rounded=self.rounding == "half",
+        )
 
     def _at_once(self, gain: Any, noise_power: Any, p_max: Any, weight: Any) -> Array | None:
         """Powers of one network whose arrays a kernel takes as they are; else None."""

@@ -38,6 +38,7 @@ _BUILTIN = {
     for name, place in {
         "ascent": "ascent:Ascent",
         "beam": "beam:Beam",
+        "finetuned": "finetuned:Finetuned",
         "graph": "graph:Graph",
         "greedy": "heuristics:Greedy",
         "max": "heuristics:FullPower",
@@ -46,6 +47,7 @@ _BUILTIN = {
         "random": "heuristics:RandomPower",
         "rl": "rl:Rl",
         "unrolled": "unrolled:Unrolled",
+        "unrolled-late": "late:UnrolledLate",
         "unrolled-tiny": "unrolled:UnrolledTiny",
         "wmmse": "wmmse:Wmmse",
     }.items()

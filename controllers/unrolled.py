@@ -7,12 +7,13 @@ flips or iterations of WMMSE may go on from there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+import copy
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Controller, Problem, broadcast
+from slotwise.controllers.base import Problem, broadcast
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.links import best_of as best_of_each
 from slotwise.controllers.kernels.sparse import Graph
@@ -20,10 +21,12 @@ from slotwise.controllers.kernels.sparse_beam import sparse_rate
 from slotwise.controllers.kernels.unrolled import pass_once, pass_through
 from slotwise.controllers.kernels.unrolled_layers import FEATURES, Shape, packed
 from slotwise.controllers.kernels.unrolled_sparse import pass_among
-from slotwise.controllers.learned import rounded, rounding_of, trained
+from slotwise.controllers.learned import Learned, Tensors, rounded, rounding_of, trained
 from slotwise.controllers.neighbours import Neighbours, in_each, wmmse_among
+from slotwise.controllers.posterior import tracker_of
 from slotwise.controllers.search import best_of, flat, flipped, problem_of
 from slotwise.controllers.wmmse import wmmse
+from slotwise.emulator.scenario import InputError
 
 if TYPE_CHECKING:
     from slotwise.emulator.observation import Observation
@@ -53,7 +56,7 @@ def sizes_of(card: Card) -> Shape:
     """
     sizes = Shape(**card.sizes)  # type: ignore[arg-type]
     for name, value in sizes._asdict().items():
-        fewest = 0 if name in ("channels", "chain") else 1
+        fewest = 0 if name in ("channels", "chain", "late") else 1
         if type(value) is not int or not fewest <= value <= 1000:
             raise ValueError(f"{name} = {value}: must be an integer from {fewest} to 1,000")
     return sizes
@@ -61,7 +64,7 @@ def sizes_of(card: Card) -> Shape:
 
 def shapes_of(sizes: Shape) -> dict[str, tuple[int, ...]]:
     """Shapes of all tensors by name."""
-    seen = FEATURES + sizes.state
+    seen = FEATURES + sizes.late + sizes.state
     outputs = sizes.state + 1
     linear = {"start": (sizes.state, 2 + max(0, 2 * sizes.chain - 1))}
     for layer in range(sizes.layers):
@@ -75,7 +78,7 @@ def shapes_of(sizes: Shape) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-class Unrolled(Controller):
+class Unrolled(Learned):
     """Learned optimiser of the weighted sum rate, for any number of users.
 
     Parameters
@@ -99,6 +102,15 @@ class Unrolled(Controller):
         What becomes of the network's powers before anything else: ``none``; ``half``: full power
         above half of it, else silence; ``better``: the one of the two with the higher weighted sum
         rate.
+    csi : str
+        What `decide` takes for the gains: ``reported``, as they are reported; ``conditional-mean``,
+        as they are expected to be when the powers are in force, given the newest report, its age
+        and the fading; ``kalman``, as a filter of every link expects them, which needs
+        ``csi.reports=channel``. See `slotwise.controllers.posterior`. `allocate` takes gains as
+        they are.
+    doppler : str
+        Of the fading: ``known``, as the scenario states it, and estimated where it does not;
+        ``estimated``, from the reports.
 
     Raises
     ------
@@ -124,6 +136,8 @@ class Unrolled(Controller):
         polish: int = 0,
         sparse: int = 0,
         rounding: str = "none",
+        csi: str = "reported",
+        doppler: str = "known",
     ) -> None:
         if starts < 1:
             raise ValueError(f"starts = {starts}: must be at least 1")
@@ -136,11 +150,23 @@ class Unrolled(Controller):
         found = trained(weights, "unrolled", lambda card: shapes_of(sizes_of(card)))
         self.card = found.card
         self.sizes = sizes_of(found.card)
+        if self.sizes.late:
+            raise InputError(
+                f"weights = {weights}: of unrolled-late, which is told what is unknown"
+            )
+        self.tensors = found.tensors
         self._net = packed(found.tensors, self.sizes)
         self._neighbours = Neighbours(sparse) if sparse else None
+        self._tracker = tracker_of(csi, doppler)
         self._seen: tuple[Any, ...] = (None, None, None, None, 0, ())
         self._plainly = starts == 1 and not sparse
         self._searches = flip or polish > 0 or self.rounding != "none"
+
+    def with_weights(self, tensors: Tensors) -> Self:
+        """See `Learned.with_weights`."""
+        other = copy.copy(self)
+        other.tensors, other._net = tensors, packed(tensors, self.sizes)
+        return other
 
     def allocate(
         self,
@@ -164,6 +190,8 @@ class Unrolled(Controller):
 
     def decide(self, observation: Observation) -> Array:
         """See `Controller.decide`; neighbours are chosen from long-term gains."""
+        if self._tracker is not None and self._tracker.told:
+            observation = self._tracker.expected(observation)
         if self._neighbours is None:
             return super().decide(observation)
         seen = observation
@@ -175,6 +203,8 @@ class Unrolled(Controller):
     def reset(self, scenario: Scenario | None, seed: int) -> None:
         """See `Controller.reset`."""
         super().reset(scenario, seed)
+        if self._tracker is not None:
+            self._tracker.reset(scenario)
         if self.sparse:
             self._neighbours = Neighbours(self.sparse)
 
@@ -267,8 +297,10 @@ class UnrolledTiny(Unrolled):
         polish: int = 0,
         sparse: int = 0,
         rounding: str = "none",
+        csi: str = "reported",
+        doppler: str = "known",
     ) -> None:
-        super().__init__(weights, starts, flip, polish, sparse, rounding)
+        super().__init__(weights, starts, flip, polish, sparse, rounding, csi, doppler)
 
 
 def _best_among(graph: Graph, *fractions: Array) -> Array:

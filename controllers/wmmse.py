@@ -40,6 +40,7 @@ from slotwise.controllers.kernels.rows import iterate_rows
 from slotwise.controllers.kernels.shared import iterate_shared
 from slotwise.controllers.kernels.sparse import Graph
 from slotwise.controllers.neighbours import Neighbours, in_each, wmmse_among
+from slotwise.controllers.posterior import tracker_of
 from slotwise.controllers.search import best_of, flipped
 
 if TYPE_CHECKING:
@@ -201,6 +202,15 @@ class Wmmse(Controller):
     sparse : int
         Each receiver listens to so many neighbours alone, see `slotwise.controllers.neighbours`,
         in double precision; zero: to everyone.
+    csi : str
+        What `decide` takes for the gains: ``reported``, as they are reported; ``conditional-mean``,
+        as they are expected to be when the powers are in force, given the newest report, its age
+        and the fading; ``kalman``, as a filter of every link expects them, which needs
+        ``csi.reports=channel``. See `slotwise.controllers.posterior`. `allocate` takes gains as
+        they are.
+    doppler : str
+        Of the fading: ``known``, as the scenario states it, and estimated where it does not;
+        ``estimated``, from the reports.
 
     Raises
     ------
@@ -210,7 +220,7 @@ class Wmmse(Controller):
 
     name = "wmmse"
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a parameter is an option
         self,
         starts: int = 1,
         warm_start: bool = False,
@@ -220,6 +230,8 @@ class Wmmse(Controller):
         precision: str = "double",
         threads: int = 1,
         sparse: int = 0,
+        csi: str = "reported",
+        doppler: str = "known",
     ) -> None:
         if starts < 1:
             raise ValueError(f"starts = {starts}: must be at least 1")
@@ -249,6 +261,8 @@ class Wmmse(Controller):
         self._at_once = AtOnce(self.tolerance, max_iterations) if lean else None
         self._plain = plain
         self._neighbours = Neighbours(sparse) if sparse else None
+        self._tracker = tracker_of(csi, doppler)
+        self._as_allocated = not warm_start and not sparse
         self._last: dict[int, float] = {}
 
     def allocate(
@@ -269,7 +283,9 @@ class Wmmse(Controller):
 
     def decide(self, observation: Observation) -> Array:
         """See `Controller.decide`."""
-        if not self.warm_start and self._neighbours is None:
+        if self._tracker is not None and self._tracker.told:
+            observation = self._tracker.expected(observation)
+        if self._as_allocated:
             return super().decide(observation)
         problem = Problem(
             observation.gain, observation.noise_power, observation.p_max, observation.weight
@@ -291,6 +307,8 @@ class Wmmse(Controller):
         """See `Controller.reset`."""
         super().reset(scenario, seed)
         self._last = {}
+        if self._tracker is not None:
+            self._tracker.reset(scenario)
         if self.sparse:
             self._neighbours = Neighbours(self.sparse)
 

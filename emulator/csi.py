@@ -1,4 +1,4 @@
-"""Channel state information: what a controller learns of the gains.
+"""Channel state information: what a controller learns of the gains or of the complex channels.
 
 A report begins as the true coupling. A receiver estimates each channel from pilots, which adds an
 error; it sends the result back in a few bits, which rounds it. Delay and period of reports are the
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from slotwise.emulator.radio import from_db, to_db
 from slotwise.emulator.sections import Csi
 
-__all__ = ["estimate", "quantise"]
+__all__ = ["estimate", "estimate_channel", "quantise"]
 
 Array = NDArray[np.float64]
+Channels = NDArray[np.complex128]
 
 
 def estimate(csi: Csi, coupling: Array, mean: Array, rngs: Sequence[np.random.Generator]) -> Array:
@@ -54,11 +55,7 @@ def estimate(csi: Csi, coupling: Array, mean: Array, rngs: Sequence[np.random.Ge
     """
     reported = coupling.copy()
     if csi.error_nmse_db is not None:
-        error = np.empty((len(rngs), 2, *coupling.shape[1:]))
-        for rng, part in zip(rngs, error, strict=True):
-            rng.standard_normal(out=part)
-        # Half the error's power in its real part, half in its imaginary part.
-        error *= np.sqrt(0.5 * from_db(csi.error_nmse_db) * mean)[:, None]
+        error = _errors(csi.error_nmse_db, mean, rngs)
         error[:, 0] += np.sqrt(coupling)
         reported = np.square(error[:, 0]) + np.square(error[:, 1])
     if csi.quantisation_bits is not None:
@@ -66,6 +63,47 @@ def estimate(csi: Csi, coupling: Array, mean: Array, rngs: Sequence[np.random.Ge
             reported, csi.quantisation_bits, csi.quantisation_min_db, csi.quantisation_max_db
         )
     return reported
+
+
+def estimate_channel(
+    csi: Csi, channel: Channels, mean: Array, rngs: Sequence[np.random.Generator]
+) -> Channels:
+    r"""Complex channels as reported: :math:`\hat h = h + \sqrt{\nu m}\, e`, as of `estimate`.
+
+    The same errors as of the gains, from the same numbers. A report of phases tells a filter how a
+    channel moves, which gains alone do not.
+
+    Parameters
+    ----------
+    csi : Csi
+        ``error_nmse_db`` is used.
+    channel : [B, S, M], complex
+        True channel of each station and user, whose squared magnitude is the power gain [1].
+    mean : [B, S, M], float
+        Mean power gain over fading [1].
+    rngs : sequence of B generators
+        As of `estimate`.
+
+    Returns
+    -------
+    [B, S, M], complex
+        Reported channel, always a new array [1].
+    """
+    reported = channel.copy()
+    if csi.error_nmse_db is not None:
+        error = _errors(csi.error_nmse_db, mean, rngs)
+        reported.real += error[:, 0]
+        reported.imag += error[:, 1]
+    return reported
+
+
+def _errors(nmse_db: float, mean: Array, rngs: Sequence[np.random.Generator]) -> Array:
+    """Real and imaginary parts of estimation errors, [B, 2, S, M]: half of the power in each."""
+    error = np.empty((len(rngs), 2, *mean.shape[1:]))
+    for rng, part in zip(rngs, error, strict=True):
+        rng.standard_normal(out=part)
+    error *= np.sqrt(0.5 * from_db(nmse_db) * mean)[:, None]
+    return error
 
 
 def quantise(gain: Array, bits: int, min_db: float, max_db: float) -> Array:

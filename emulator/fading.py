@@ -35,6 +35,7 @@ from slotwise.emulator.sections import Channel
 __all__ = ["Fading", "draw", "make_fading"]
 
 Array = NDArray[np.float64]
+Channels = NDArray[np.complex128]
 Rngs = Sequence[np.random.Generator]
 Rows = int | slice | NDArray[np.integer]
 Shape = tuple[int, int, int]
@@ -63,6 +64,17 @@ class Fading(ABC):
         """Move every network on by one slot."""
         if self.process is not None:
             kernels.step_networks(self.process, self.power)
+
+    @property
+    def field(self) -> Channels:
+        """Complex h of each station and user row, [B, S, M], a new array; `power` is |h|².
+
+        Raises
+        ------
+        RuntimeError
+            If the kind of fading knows powers alone: ``iid`` and ``replay``.
+        """
+        return kernels.field_of(self.process, self.power.shape)
 
     @abstractmethod
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
@@ -212,6 +224,10 @@ class _NoFading(Fading):
 
     def __init__(self, shape: Shape) -> None:
         self.power = np.ones(shape)
+
+    @property
+    def field(self) -> Channels:
+        return np.ones(self.power.shape, np.complex128)
 
     def renew(self, network: int, row: int, rng: np.random.Generator, own_station: bool) -> None:
         """Nothing changes."""

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 from slotwise.emulator.sections import Timing
 from slotwise.emulator.trace import Journal
 
-__all__ = ["Lesson", "Lessons"]
+__all__ = ["OUTCOMES", "Lesson", "Lessons"]
+
+OUTCOMES = ("deployed", "rejected", "rolled back")
+"""What can come of an attempt to learn; one that the end finds at work is ``unfinished``."""
 
 Schedule = Callable[[float, Callable[[Any], None], Any], None]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.emulator.csi import estimate
+from slotwise.emulator.csi import estimate, estimate_channel
 from slotwise.emulator.kernels.reports import among_all, among_users
 from slotwise.emulator.kernels.slot import AirValues
 from slotwise.emulator.network import Network
@@ -19,6 +19,7 @@ from slotwise.emulator.sections import Csi
 __all__ = ["Measurement"]
 
 Array = NDArray[np.float64]
+Channels = NDArray[np.complex128]
 Ids = NDArray[np.int64]
 
 
@@ -32,6 +33,9 @@ class Measurement:
     air : tuple, optional
         Values of `kernels.slot.Air` that the measurement carries; left out: those of the medium,
         to be read before the report is answered.
+    channel : [B, S, M], complex, optional
+        Complex channels that it carries, where these are reported; left out: those of the medium,
+        if the measurement is to be read there and the scenario has them reported.
 
     Attributes
     ----------
@@ -39,9 +43,14 @@ class Measurement:
         Whether antennas transmitted.
     """
 
-    def __init__(self, network: Network, air: AirValues | None = None) -> None:
+    def __init__(
+        self, network: Network, air: AirValues | None = None, channel: Channels | None = None
+    ) -> None:
         self._network = network
         self._live = air is None
+        if self._live and network.scenario.csi.reports == "channel":
+            channel = _true_channel(network)
+        self._channel = channel
         self.downlink = network.medium.downlink  # an episode may change it under way
         self._air: AirValues | None = network.medium.air if air is None else air
 
@@ -49,8 +58,13 @@ class Measurement:
     def carried(cls, network: Network, csi: Csi, rngs: list[np.random.Generator]) -> Measurement:
         """Gains as they are estimated now, with error and quantisation, and kept."""
         medium = network.medium
-        seen = estimate(csi, medium.coupling, medium.mean * medium.fading.mean, rngs)
-        return cls(network, (seen, np.ones_like(seen), medium.air[2].copy()))
+        mean, channel = medium.mean * medium.fading.mean, None
+        if csi.reports == "channel":
+            channel = estimate_channel(csi, _true_channel(network), mean, rngs)
+            seen = np.square(channel.real) + np.square(channel.imag)
+        else:
+            seen = estimate(csi, medium.coupling, mean, rngs)
+        return cls(network, (seen, np.ones_like(seen), medium.air[2].copy()), channel)
 
     def expire(self) -> None:
         """The network lives on: what is read in it is no longer this measurement."""
@@ -80,6 +94,20 @@ class Measurement:
         gain = np.empty((row.size, row.size))
         among_users(network, row, self.downlink, self.air, gain)
         return gain
+
+    def channel_among(self, network: int, row: Ids) -> Channels | None:
+        """Complex channels among users of a network, as `among` has their squared magnitudes.
+
+        Returns
+        -------
+        [K, K], complex128, or None
+            A new array; None where gains alone are reported.
+        """
+        if self._channel is None:
+            return None
+        antenna = self.air[2][network, row]
+        channel = self._channel[network][np.ix_(antenna, row)]
+        return np.ascontiguousarray(channel.T) if self.downlink else channel
 
     def everywhere(self, user_id: Ids) -> Array:
         """Gains of all networks.
@@ -120,3 +148,9 @@ class Measurement:
         if self._air is None:
             raise RuntimeError("these gains have passed: read a report before it is answered")
         return self._air
+
+
+def _true_channel(network: Network) -> Channels:
+    """Complex channels of all links now, [B, S, M]: the root of the mean gain times the field."""
+    channel: Channels = np.sqrt(network.medium.mean) * network.medium.fading.field
+    return channel

@@ -15,6 +15,7 @@ from slotwise.emulator.roster import Roster
 __all__ = ["Observation", "Report"]
 
 Array = NDArray[np.float64]
+Channels = NDArray[np.complex128]
 Ids = NDArray[np.int64]
 
 
@@ -45,6 +46,9 @@ class Observation:
         Powers in force now [W].
     serving : ndarray, shape (K,), int64
         Station of each user.
+    channel : ndarray, shape (K, K), complex128, or None
+        Reported complex channels, whose squared magnitudes `gain` has; None where the scenario's
+        ``csi.reports`` is ``gain``.
     """
 
     slot: int
@@ -58,6 +62,7 @@ class Observation:
     weight: Array
     power: Array
     serving: Ids
+    channel: Channels | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +143,7 @@ class Report:
             weight=_alike(row.size, 1.0),
             power=roster.of(self.network.power, network).copy(),
             serving=roster.of(self.network.medium.serving, network).copy(),
+            channel=self.measurement.channel_among(network, row),
         )
 
 

@@ -97,6 +97,11 @@ class Scenario(Section):
                 )
             if channel.fading == "replay" and layout.kind != "links":
                 raise ValueError(f"{where}channel.fading = replay needs layout.kind = links")
+            if self.csi.reports == "channel" and channel.fading in ("iid", "replay"):
+                raise ValueError(
+                    f"{where}channel.fading = {channel.fading} knows powers alone; csi.reports = "
+                    "channel needs none, gauss-markov or sinusoids"
+                )
         if self.population.profile is not None and self.layout.kind != "sites":
             raise ValueError("population.profile needs layout.kind = sites")
         slots = (self.csi.period_s or self.timing.slot_s) / self.timing.slot_s

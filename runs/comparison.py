@@ -17,7 +17,7 @@ from slotwise.runs.cells import live_in_parallel, live_in_quiet
 from slotwise.runs.directory import write_json
 from slotwise.runs.place import alone, writing
 from slotwise.runs.plan import Plan, Table, check_place
-from slotwise.runs.pooled import Comparison, first_fault, pool, was_abandoned
+from slotwise.runs.pooled import Comparison, fault_words, pool, was_abandoned
 from slotwise.runs.progress import note, progress_bar
 from slotwise.runs.simulation import rehearse
 
@@ -122,8 +122,8 @@ def _carry_out(plan: Plan, directory: Path, jobs: int | None, progress: bool) ->
     write_json(directory / "compare.json", facts | {"complete": True})
     for spec, figures in result["controllers"].items() if progress else ():
         if figures["faults"]:
-            counted = f"{figures['faults']:,} of {figures['decisions']:,} decisions failed"
-            note(f"{spec}: {counted}, first: {first_fault(cells[spec])}")
+            for line in fault_words(cells[spec], figures["decisions"]):
+                note(f"{spec}: {line}")
     return result
 
 

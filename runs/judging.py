@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from slotwise.controllers.base import Controller
 from slotwise.controllers.cards import Result
@@ -17,7 +20,12 @@ __all__ = ["TEST_SEED", "judge"]
 TEST_SEED = 20180
 """Seed of the draws that a trained network is judged on."""
 
-_CONTROLLERS = {"mlp": "Mlp", "graph": "Graph", "unrolled": "Unrolled"}
+_CONTROLLERS = {
+    "mlp": "mlp:Mlp",
+    "graph": "graph:Graph",
+    "unrolled": "unrolled:Unrolled",
+    "unrolled-late": "late:UnrolledLate",
+}
 _WHERE_ALL_KINDS = ("gaussian-ic", (10, 20, 30, 50, 100))
 _LARGE, _FEWER = 100, 5
 
@@ -36,11 +44,11 @@ def judge(
     Parameters
     ----------
     network : str
-        ``mlp``, ``graph`` or ``unrolled``.
+        ``mlp``, ``graph``, ``unrolled``, or ``unrolled-late``, which is told that all is known.
     weights : Path
         Its weights file.
     scenario : Scenario, optional
-        What is drawn; left out: independent Rayleigh fading at 10 to 100 users.
+        What is drawn; left out: independent Rayleigh fading at 10 to 100 users, or at `links`.
     overrides : tuple of str
         What was set in the scenario, for the record.
     links : int, optional
@@ -58,6 +66,7 @@ def judge(
     if scenario is None:
         name, sizes = _WHERE_ALL_KINDS
         scenario = load(name)
+        sizes = sizes if links is None else (links,)  # type: ignore[assignment]
     else:
         sizes = (links or scenario.population.initial_users,)  # type: ignore[assignment]
     for users in sizes:
@@ -80,11 +89,28 @@ def judge(
 
 
 def _controller(network: str, weights: Path, rounding: str) -> Controller:
-    module = import_module(f"slotwise.controllers.{network}")
-    controller: Controller = getattr(module, _CONTROLLERS[network])(str(weights), rounding=rounding)
+    place, _, name = _CONTROLLERS[network].partition(":")
+    made = getattr(import_module(f"slotwise.controllers.{place}"), name)
+    controller: Controller
+    if network == "unrolled-late":  # its powers are not rounded by itself
+        controller = made(str(weights))
+        controller = _AtHalf(controller) if rounding == "half" else controller
+    else:
+        controller = made(str(weights), rounding=rounding)
     controller.name = f"{network} {rounding}"
     controller.reset(None, 0)
     return controller
+
+
+class _AtHalf(Controller):
+    """Powers of another controller, rounded at half."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    def allocate(self, gain: Any, noise_power: Any, p_max: Any, weight: Any = None) -> Any:
+        power = self._controller.allocate(gain, noise_power, p_max, weight)
+        return np.where(power > 0.5 * np.asarray(p_max), p_max, 0.0)
 
 
 def _percent(ratio: float | None) -> float:

@@ -38,7 +38,7 @@ class Order:
         Store weights in half precision.
     trials : int
         First so many trials of batch size and learning rate.
-    links, objective, samples, steps, epochs, batch, learning_rate, patience, seed
+    links, objective, pretrain, samples, steps, epochs, batch, learning_rate, patience, seed
         As in `slotwise.controllers.training.subjects.Wish`.
     """
 
@@ -47,6 +47,7 @@ class Order:
     overrides: tuple[str, ...] = ()
     links: int | None = None
     objective: str | None = None
+    pretrain: str | None = None
     samples: int | None = None
     steps: int | None = None
     epochs: float | None = None

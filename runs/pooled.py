@@ -19,12 +19,24 @@ from slotwise.emulator.scenario import InputError
 from slotwise.runs.cells import Cell
 from slotwise.runs.directory import read_json
 from slotwise.runs.intervals import mean_of_ratios
+from slotwise.runs.learning import Learning, learned
 from slotwise.runs.simulation import ABANDONED
 
-__all__ = ["Comparison", "NetworkCounts", "Row", "first_fault", "pool", "was_abandoned"]
+__all__ = [
+    "Comparison",
+    "NetworkCounts",
+    "Row",
+    "fault_lines",
+    "fault_words",
+    "pool",
+    "was_abandoned",
+]
 
 Array = NDArray[np.float64]
 Summary = Mapping[str, float | int | None]
+
+_LESSON = ("start_s", "elapsed_s", "latency_s", "outcome")
+_DECISION = ("slot", "start_s", "elapsed_s", "latency_s")
 
 
 class Row(TypedDict):
@@ -32,7 +44,8 @@ class Row(TypedDict):
 
     Rates in bit/s/Hz, times in s of this machine's clock. ``relative`` is the mean over seeds of
     the ratio of mean sum rates to the first controller's, its bounds a paired 95 % t interval.
-    ``ideal_mean_sum_rate`` is what the same decisions are worth when they cost no time.
+    ``ideal_mean_sum_rate`` is what the same decisions are worth when they cost no time, and
+    ``learning`` is None where nobody learned.
     """
 
     mean_sum_rate: float | None
@@ -51,6 +64,7 @@ class Row(TypedDict):
     decisions: int
     faults: int
     fallbacks: int
+    learning: Learning | None
 
 
 class NetworkCounts(TypedDict):
@@ -139,7 +153,19 @@ def _row(
         decisions=_count(lives, "decisions"),
         faults=_count(lives, "faults"),
         fallbacks=_count(lives, "fallbacks"),
+        learning=_learning(cells),
     )
+
+
+def _learning(cells: Sequence[Cell]) -> Learning | None:
+    """What learning came to, all networks together."""
+    lessons = [_table(cell.directory, "lessons", _LESSON) for cell in cells]
+    if not any(table["outcome"].size for table in lessons):
+        return None
+    decisions = [_table(cell.directory, "decisions", _DECISION) for cell in cells]
+    scenario, slot_s = cells[0].scenario, cells[0].scenario.timing.slot_s
+    lives = list(zip(lessons, decisions, strict=True))
+    return learned(lives, cells[0].slots * slot_s, slot_s, scenario.csi.delay_s)
 
 
 def _summary(cell: Cell) -> Summary:
@@ -163,7 +189,7 @@ def _count(lives: Sequence[Summary], name: str) -> int:
 
 def _latencies(directories: Sequence[Path]) -> tuple[float | None, float | None]:
     """Median and 99th percentile of single decisions, all networks together [s]."""
-    elapsed = np.concatenate([_decisions(path, "elapsed_s") for path in directories])
+    elapsed = np.concatenate([_column(path, "decisions", "elapsed_s") for path in directories])
     if not elapsed.size:
         return None, None
     p50, p99 = np.percentile(elapsed, (50, 99))
@@ -172,26 +198,52 @@ def _latencies(directories: Sequence[Path]) -> tuple[float | None, float | None]
 
 def was_abandoned(cell: Cell) -> bool:
     """Whether a decision of a finished cell had to be ended from outside."""
-    faults = _decisions(cell.directory, "fault")
+    faults = _column(cell.directory, "decisions", "fault")
     return any(str(fault).startswith(ABANDONED) for fault in np.unique(faults))
 
 
-def first_fault(cells: Sequence[Cell]) -> str:
-    """Why the first decision failed that did; empty where none did."""
+def fault_words(cells: Sequence[Cell], decisions: int) -> list[str]:
+    """What failed in cells of one controller and why, the first time; empty where nothing did.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Finished.
+    decisions : int
+        How many were taken in them.
+    """
+    causes: list[str] = []
     for cell in cells:
-        for fault in _decisions(cell.directory, "fault"):
-            if fault:
-                return str(fault)
-    return ""
+        events = _table(cell.directory, "events", ("kind", "cause"))
+        causes += [str(cause) for cause in events["cause"][events["kind"] == "fault"]]
+    return fault_lines(causes, decisions)
 
 
-def _decisions(directory: Path, column: str) -> Any:
-    """One column of the decisions of a finished cell, as an array."""
+def fault_lines(causes: Sequence[str], decisions: int) -> list[str]:
+    """Faults of decisions, and of learning, in a line each; causes in the order of their times."""
+    learning = [cause for cause in causes if cause.startswith("learning: ")]
+    failed = [cause for cause in causes if not cause.startswith("learning: ")]
+    lines = []
+    if failed:
+        lines.append(f"{len(failed):,} of {decisions:,} decisions failed, first: {failed[0]}")
+    if learning:
+        lines.append(f"learning failed and was given up: {learning[0].removeprefix('learning: ')}")
+    return lines
+
+
+def _column(directory: Path, table: str, column: str) -> Any:
+    """One column of a table of a finished cell, as an array."""
+    return _table(directory, table, (column,))[column]
+
+
+def _table(directory: Path, table: str, columns: Sequence[str]) -> dict[str, Any]:
+    """Columns of a table of a finished cell, as arrays."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path = directory / "decisions.parquet"
+    path = directory / f"{table}.parquet"
     try:
-        return np.asarray(pq.read_table(path, columns=[column])[column].to_numpy())
+        found = pq.read_table(path, columns=list(columns))
     except (OSError, pa.ArrowException) as error:
         raise InputError(f"{path}: damaged or missing: {str(error).splitlines()[0]}") from None
+    return {column: np.asarray(found[column].to_numpy()) for column in columns}

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from slotwise.controllers import make
 from slotwise.emulator.scenario import Scenario
 
 __all__ = ["quiet", "single_threaded", "warm_up"]
@@ -68,8 +69,10 @@ def warm_up(scenario: Scenario, controller: str) -> None:
         if slots > 0 and time.perf_counter() > end:
             raise _Warm
 
+    understudy = make(controller, seed=_WARM_SEED)
+    understudy.rehearsing = True
     with suppress(_Warm):
-        simulate(scenario, controller, slots=_WARM_SLOTS, seed=_WARM_SEED, progress=enough)
+        simulate(scenario, understudy, slots=_WARM_SLOTS, seed=_WARM_SEED, progress=enough)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 
 from slotwise.controllers import Controller, make
 from slotwise.emulator.clock import Emulator
+from slotwise.emulator.lessons import OUTCOMES, Lesson
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.emulator.trace import COLUMNS
@@ -86,7 +87,8 @@ def simulate(
     _live(emulator, seat, progress, recorded)
     journal = emulator.journal
     slot_s, bandwidth_hz = scenario.timing.slot_s, scenario.radio.bandwidth_hz
-    summary = summarise(journal.traces[0], journal.tally, bandwidth_hz, slot_s)
+    delay_s = scenario.csi.delay_s
+    summary = summarise(journal.traces[0], journal.tally, bandwidth_hz, slot_s, delay_s)
     summary["seconds"] = time.perf_counter() - began
     tables = {name: journal.traces[0].table(name) for name in COLUMNS}
     return Life(info | {"users_seen": len(tables["users"]["user_id"])}, summary, tables)
@@ -107,6 +109,7 @@ def rehearse(controller: str, scenario: Scenario, seed: int) -> None:
         Fixes it.
     """
     understudy = make(controller, seed=seed)
+    understudy.rehearsing = True
     report = Emulator(scenario, seed, slots=1).advance()
     if report is not None and report.users[0]:
         understudy.reset(scenario, seed)
@@ -185,18 +188,41 @@ class _Learning:
         started = time.perf_counter()
         try:
             seat.watch(observation)
-            lesson = None if emulator.learning else seat.learn()
-        except Exception as error:  # noqa: BLE001 - a controller may raise anything
-            self._able = False
-            emulator.journal.tally.faults += 1
-            cause = f"learning: {_cause(error)}"
-            emulator.journal.note(emulator.now_s, "fault", cause=cause)
+            lesson = None if emulator.learning else _lesson(seat.learn())
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
+            self._give_up(error)
             return
         self._spent_s += time.perf_counter() - started
         if lesson is not None:
             elapsed_s = self._spent_s if self._recorded is None else next(self._recorded)
             self._spent_s = 0.0
-            emulator.learn(lesson, elapsed_s, seat.deploy)
+            emulator.learn(lesson, elapsed_s, self._deploy)
+
+    def _deploy(self) -> None:
+        try:
+            self._seat.deploy()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
+            self._give_up(error)
+
+    def _give_up(self, error: BaseException) -> None:
+        """Count one fault; who could not learn once decides on with what it knows."""
+        self._able = False
+        self._emulator.journal.tally.faults += 1
+        cause = f"learning: {_cause(error)}"
+        self._emulator.journal.note(self._emulator.now_s, "fault", cause=cause)
+
+
+def _lesson(answer: Any) -> Lesson | None:
+    """What a seat says it has learned, in the types that a trace keeps."""
+    if answer is None:
+        return None
+    if not isinstance(answer, Lesson):
+        raise TypeError(f"learn() answered with a {type(answer).__name__}, not with a Lesson")
+    if answer.outcome not in OUTCOMES:
+        raise ValueError(f"outcome = {answer.outcome!r}: must be one of {', '.join(OUTCOMES)}")
+    gain, low, high = (float(value) for value in (answer.gain, answer.low, answer.high))
+    samples, judged = int(answer.samples), int(answer.judged)
+    return Lesson(answer.outcome, samples, gain, low, high, judged, str(answer.cause))
 
 
 def _decide(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slotwise.emulator.trace import Tally, Trace
+from slotwise.runs.learning import learned
 
 __all__ = ["jain_fairness", "summarise"]
 
@@ -30,7 +31,9 @@ def jain_fairness(rates: ArrayLike) -> float:
     return float(np.sum(rate)) ** 2 / (rate.size * square) if square > 0 else float("nan")
 
 
-def summarise(trace: Trace, tally: Tally, bandwidth_hz: float, slot_s: float) -> dict[str, Any]:
+def summarise(
+    trace: Trace, tally: Tally, bandwidth_hz: float, slot_s: float, delay_s: float = 0.0
+) -> dict[str, Any]:
     """Summary of a life from its trace and tally.
 
     Parameters
@@ -43,12 +46,15 @@ def summarise(trace: Trace, tally: Tally, bandwidth_hz: float, slot_s: float) ->
         Turns bit/Hz into bit [Hz].
     slot_s : float
         Slot duration [s].
+    delay_s : float
+        From a measurement to the report's arrival [s].
 
     Returns
     -------
     dict
         Rates in bit/s/Hz, time means over the whole life; users' rates are means over each
         user's stay; latencies are wall-clock seconds of single decisions; NaN where undefined.
+        ``learning`` is a `slotwise.runs.learning.Learning`, or None where nobody learned.
     """
     slots, users, decisions = (trace.table(name) for name in ("slots", "users", "decisions"))
     sum_rate = np.asarray(slots["sum_rate"], dtype=np.float64)
@@ -69,6 +75,9 @@ def summarise(trace: Trace, tally: Tally, bandwidth_hz: float, slot_s: float) ->
         "latency_p99_s": _percentile(elapsed, 99),
         **asdict(tally),
         "slots": int(sum_rate.size),
+        "learning": learned(
+            [(trace.table("lessons"), decisions)], sum_rate.size * slot_s, slot_s, delay_s
+        ),
     }
 
 

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from slotwise.runs.evaluation import Evaluation
+    from slotwise.runs.learning import Learning
     from slotwise.runs.pooled import Comparison, Row
 
 __all__ = [
     "comparison_table",
     "controller_table",
     "evaluation_table",
+    "learning_tables",
     "network_line",
     "run_table",
     "scenario_table",
@@ -56,13 +58,12 @@ def show(*parts: Table | str) -> None:
 
 
 def show_comparison(result: Comparison, *lines: str) -> None:
-    """Print a comparison: one wide table where it fits, else two."""
-    whole = comparison_table(result)
-    if _width(whole) <= _console([whole]).width:
-        show(whole, *lines)
-    else:
+    """Print a comparison: one wide table where it fits, else two; then who learned, if anybody."""
+    parts = [comparison_table(result)]
+    if _width(parts[0]) > _console(parts).width:
         parts = [comparison_table(result, (group,), fold=_NARROW) for group in ("rates", "costs")]
-        show(*parts, *lines)
+    learning = {spec: row["learning"] for spec, row in result["controllers"].items()}
+    show(*parts, *learning_tables(learning), *lines)
 
 
 def show_evaluation(results: Mapping[str, Evaluation]) -> None:
@@ -127,6 +128,55 @@ def comparison_table(
         del columns[1]
     chosen = [(head, write) for group, head, write in columns if group in groups]
     table = _table("controller", *(head for head, _ in chosen))
+    for spec, row in rows.items():
+        _add(table, _folded(spec, fold), *(write(row) for _, write in chosen))
+    return table
+
+
+def learning_tables(learning: Mapping[str, Learning | None]) -> list[Table]:
+    """Tables of those who learned, one a row: one wide table or two, none where nobody did.
+
+    Parameters
+    ----------
+    learning : mapping of str to Learning or None
+        By controller.
+    """
+    rows = {spec: row for spec, row in learning.items() if row is not None}
+    if not rows:
+        return []
+    whole = _learning_table(rows)
+    if _width(whole) <= _console([whole]).width:
+        return [whole]
+    return [_learning_table(rows, (group,), _NARROW) for group in ("counts", "times")]
+
+
+def _learning_table(
+    rows: Mapping[str, Learning],
+    groups: Sequence[str] = ("counts", "times"),
+    fold: int = 1000,
+) -> Table:
+    columns: list[tuple[str, str, Callable[[Learning], str]]] = [
+        ("counts", "lessons\n[count]", lambda row: f"{row['lessons']:,}"),
+        ("counts", "deployed\n[count]", lambda row: f"{row['deployed']:,}"),
+        ("counts", "rejected\n[count]", lambda row: f"{row['rejected']:,}"),
+        ("counts", "taken back\n[count]", lambda row: f"{row['rolled_back']:,}"),
+        ("times", "under way\n[% of time]", lambda row: f"{100 * row['clock_s_per_s']:.1f}"),
+        ("times", "this machine\n[s per s]", lambda row: number(row["machine_s_per_s"])),
+        (
+            "times",
+            "one decision\np50, learning\n[ms]",
+            lambda row: _scaled(row["latency_p50_s"], 1e3),
+        ),
+        (
+            "times",
+            "one decision\np50, not\n[ms]",
+            lambda row: _scaled(row["latency_alone_p50_s"], 1e3),
+        ),
+    ]
+    if any(row["unfinished"] for row in rows.values()):
+        columns.insert(4, ("counts", "unfinished\n[count]", lambda row: f"{row['unfinished']:,}"))
+    chosen = [(head, write) for group, head, write in columns if group in groups]
+    table = _table("learning", *(head for head, _ in chosen))
     for spec, row in rows.items():
         _add(table, _folded(spec, fold), *(write(row) for _, write in chosen))
     return table

@@ -246,14 +246,14 @@ def _kept(
     tensors = {name: tensor.numpy() for name, tensor in network.plain_tensors().items()}
     card = Card(
         format=1,
-        network=cast("Network", order.network),
+        network=cast("Network", order.network.partition("-")[0]),
         name=_name(out),
         sizes=network.sizes._asdict(),
         scenario="randomised" if scenario is None else scenario.name,
         overrides=list(order.overrides),
         users=subject.users,
         command=order.command(out),
-        recipe=asdict(subject.recipe),
+        recipe=asdict(subject.recipe) | {"pretrain": subject.pretrain},
         seed=order.seed,
         steps=outcome.steps,
         samples=subject.samples or outcome.steps * subject.recipe.batch,
@@ -265,7 +265,8 @@ def _kept(
     with tempfile.TemporaryDirectory(prefix="slotwise-") as folder:
         draft = Path(folder) / "weights.safetensors"
         write(draft, card, tensors, half=order.half)
-        about = (scenario, order.overrides, order.links, test_samples, progress)
+        links = order.links if scenario is not None else subject.users
+        about = (scenario, order.overrides, links, test_samples, progress)
         results = list(judge(order.network, draft, *about))
     write(out, card.model_copy(update={"results": results}), tensors, half=order.half)
     return results

@@ -17,6 +17,7 @@ from slotwise.emulator.drops import draw
 from slotwise.emulator.scenario import load
 from slotwise.envs import PowerControl, VectorPowerControl
 from slotwise.envs.options import ActionLaw, Reward
+from slotwise.runs.simulation import simulate
 
 __all__ = ["steps"]
 
@@ -43,7 +44,10 @@ _SPECS = (
     "rl:nasir-guo",
     "unrolled:flip=true,starts=2",
     "unrolled:sparse=2,polish=2",
+    "unrolled-late",
 )
+_TRACKING_SPECS = ("unrolled-late:filter=kalman", "beam:csi=kalman-sampled,draws=2")
+_TRACKED = ["channel.fading=gauss-markov", "channel.doppler_hz=10", "csi.reports=channel"]
 # Batches of a few users go through lanes if there are enough problems to fill them, those of many
 # users one after another, and those of many who share receivers by another way again.
 _SAMPLES = 20
@@ -67,6 +71,8 @@ def steps() -> Iterator[tuple[str, Callable[[], None]]]:
         yield f"environments, {action}", lambda action=action: _act(action)  # type: ignore[misc]
     for spec in _SPECS:
         yield spec, lambda spec=spec: _decide(spec)  # type: ignore[misc]
+    for spec in _TRACKING_SPECS:
+        yield spec, lambda spec=spec: _track(spec)  # type: ignore[misc]
 
 
 def _live(changes: list[str]) -> None:
@@ -109,3 +115,9 @@ def _decide(spec: str) -> None:
         controller.allocate(drawn.gain[0], *rows)
         if spec == "wmmse:precision=single":
             controller.allocate(drawn.gain.astype(np.float32), *rows)
+
+
+def _track(spec: str) -> None:
+    """Decide on channels that are followed from report to report."""
+    scenario = load("gaussian-ic", [f"population.initial_users={_FEW}", *_TRACKED])
+    simulate(scenario, spec, slots=3)

@@ -44,7 +44,7 @@ _LEAST_LOGIT = -80.0  # a fraction of 1e-35
 _NO_FLOOR = -3e38
 
 # Columns of a layout: of its first row after those of the inputs, and of the rows of layers.
-_SIGMOID, _ROUNDED = 3, 4
+_SIGMOID, _ROUNDED = 4, 5
 _INPUTS, _WIDE_PANELS, _NARROW_PANELS, _AT = range(4)
 
 
@@ -54,6 +54,7 @@ def packed(
     floor: float,
     *,
     log: bool,
+    strongest: bool,
     sigmoid: bool,
     rounded: bool,
 ) -> tuple[Index, Floats]:
@@ -69,6 +70,8 @@ def packed(
         Least gain whose logarithm is taken.
     log : bool
         Inputs are logarithms of gains to base two, not their square roots.
+    strongest : bool
+        Users take places in the order of their own gains, the largest first.
     sigmoid : bool
         The output is a sigmoid, not min(max(x, 0), 6) / 6.
     rounded : bool
@@ -76,14 +79,14 @@ def packed(
 
     Returns
     -------
-    layout : [layers + 1, 5], int64
+    layout : [layers + 1, 6], int64
         Sizes and places.
     flat : [...], float32
         `floor`, and from multiples of 16 on the panels: a row of biases, then a row of weights for
         each input.
     """
-    layout = np.zeros((len(layers) + 1, 5), np.int64)
-    layout[0] = len(layers[-1][1]), stations, log, sigmoid, rounded
+    layout = np.zeros((len(layers) + 1, 6), np.int64)
+    layout[0] = len(layers[-1][1]), stations, log, strongest, sigmoid, rounded
     parts = [np.full(_LANES, floor, np.float32)]
     at = _LANES
     for number, (weight, bias) in enumerate(layers, 1):

@@ -1,8 +1,8 @@
 """What a perceptron sees of a problem: who has which of its places, and gains as numbers near one.
 
 A network was made for so many users, in so many cells. Users of a problem take its places in their
-order, where cells share receivers those of their cell; what belongs to places that stay empty is
-zero.
+order, in that of their own gains, or, where cells share receivers, those of their cell; what
+belongs to places that stay empty is zero.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Problem = tuple[Array, Array, int, Array, Array, Array]
 DECIDED, OUT_OF_RANGE, TOO_MANY_USERS, TOO_MANY_STATIONS, CROWDED_CELL = range(5)
 """What becomes of a problem: powers, or why there are none."""
 
-_USERS, _STATIONS, _LOG = range(3)  # columns of the first row of a layout
+_USERS, _STATIONS, _LOG, _STRONGEST = range(4)  # columns of the first row of a layout
 _MOST = 1e30  # larger gains are taken for it: single precision ends at 3e38
 
 
@@ -51,7 +51,7 @@ def _seat(gain: Array, head: Index, seat: Index, who: Index, first: Index) -> in
     ----------
     gain : [k, k], float64
         Gains of k users, at least one.
-    head : [5], int64
+    head : [6], int64
         First row of a layout.
     seat : [k], int64
         Written: place of each user among the network's.
@@ -102,6 +102,31 @@ def can_be_served(gain: Array, p_max: Array, weight: Array, k: int) -> bool:
 
 
 @kernel(inline=True)
+def _rank(problem: Problem, seat: Index, who: Index, first: Index) -> None:
+    """Seat users by their own gains in units of noise at full power, the largest first.
+
+    Parameters
+    ----------
+    problem : tuple
+        See `Problem`.
+    seat, who, first
+        As of `_seat`; overwritten. Equal users keep their order, who cannot be served comes last.
+    """
+    gain, _, _, noise_power, p_max, weight = problem
+    users = len(gain)
+    own = np.zeros(users)
+    for k in range(users):
+        if can_be_served(gain, p_max, weight, k):
+            own[k] = gain[k, k] * p_max[k] / noise_power[k]
+    for k in range(users):
+        rank = 0
+        for j in range(users):
+            rank += (own[j] > own[k]) | ((own[j] == own[k]) & (j < k))
+        seat[k] = rank
+        who[rank] = first[rank] = k
+
+
+@kernel(inline=True)
 def _features(snr: Array, log: int, floor: float, x: Floats, at: int) -> None:
     """What the first layer sees of gains in units of noise at full power."""
     if log:
@@ -125,8 +150,9 @@ def read_inputs(
     ----------
     problem : tuple
         See `Problem`.
-    layout : [layers + 1, 5], int64
-        Its first row begins with users K, stations N, and whether logarithms are seen.
+    layout : [layers + 1, 6], int64
+        Its first row begins with users K, stations N, whether logarithms are seen, and whether
+        the strongest come first.
     floor : float32
         Least gain whose logarithm is taken.
     seat : [k], int64
@@ -154,6 +180,8 @@ def read_inputs(
     status = _seat(gain, head, seat, who, first)
     if status != DECIDED:
         return status
+    if head[_STRONGEST]:
+        _rank(problem, seat, who, first)
     for u in range(places):
         k = who[u]
         if k >= 0 and can_be_served(gain, p_max, weight, k):
@@ -162,10 +190,10 @@ def read_inputs(
     for s in range(stations):
         k = first[s]
         # A receiver of many users is there whoever of them cannot be served.
-        there = k >= 0 and (stations < places or full[k] > 0.0)
+        there = k >= 0 and (stations < places or full[s] > 0.0)
         over_noise = 1.0 / noise_power[k] if there else 0.0
         row = gain[max(k, 0)]
-        if stations == places:
+        if stations == places and not head[_STRONGEST]:
             for j in range(len(gain)):
                 snr[j] = row[j] * full[j] * over_noise
         else:

@@ -43,6 +43,7 @@ from slotwise.controllers.kernels.unrolled_loading import (
     Problem,
     Room,
     load,
+    load_doubt,
     load_users,
     room_of,
 )
@@ -50,29 +51,30 @@ from slotwise.controllers.kernels.unrolled_packs import LANES, pairwise, turn
 from slotwise.controllers.kernels.unrolled_start import grow, remember, start_size
 from slotwise.emulator.kernels.compilation import kernel
 
-__all__ = ["pass_once", "pass_through"]
+__all__ = ["pass_once", "pass_through", "solve"]
 
 Array = NDArray[Any]
 Index = NDArray[np.int64]
+Doubt = tuple[Array, Array] | None
 
 
 @kernel(reorder=True, inline=True)
-def _sums_of_eight(cross: Array, state: Array, stride: int, users: int, k: int) -> Array:
-    """What eight receivers hear, in two parts that stand next to each other."""
-    p, r = POWER * stride, k * stride
-    s0 = spread(0.0, take(state, p))
+def _sums_of_eight(cross: Array, power: Array, p: int, stride: int, users: int, k: int) -> Array:
+    """What eight receivers hear of powers from index p, in two parts that stand side by side."""
+    r = k * stride
+    s0 = spread(0.0, take(power, p))
     s1, s2, s3, s4, s5, s6, s7 = s0, s0, s0, s0, s0, s0, s0
     for j in range(0, users, LANES):
-        power = take(state, p + j)
+        sent = take(power, p + j)
         at = r + j
-        s0 = s0 + power * take(cross, at)
-        s1 = s1 + power * take(cross, at + stride)
-        s2 = s2 + power * take(cross, at + 2 * stride)
-        s3 = s3 + power * take(cross, at + 3 * stride)
-        s4 = s4 + power * take(cross, at + 4 * stride)
-        s5 = s5 + power * take(cross, at + 5 * stride)
-        s6 = s6 + power * take(cross, at + 6 * stride)
-        s7 = s7 + power * take(cross, at + 7 * stride)
+        s0 = s0 + sent * take(cross, at)
+        s1 = s1 + sent * take(cross, at + stride)
+        s2 = s2 + sent * take(cross, at + 2 * stride)
+        s3 = s3 + sent * take(cross, at + 3 * stride)
+        s4 = s4 + sent * take(cross, at + 4 * stride)
+        s5 = s5 + sent * take(cross, at + 5 * stride)
+        s6 = s6 + sent * take(cross, at + 6 * stride)
+        s7 = s7 + sent * take(cross, at + 7 * stride)
     low = pairwise(pairwise(s0, s1), pairwise(s2, s3))
     high = pairwise(pairwise(s4, s5), pairwise(s6, s7))
     sums: Array = pairwise(low, high)
@@ -82,9 +84,27 @@ def _sums_of_eight(cross: Array, state: Array, stride: int, users: int, k: int) 
 @kernel(reorder=True, inline=True)
 def _hear(cross: Array, state: Array, stride: int, users: int, k: int) -> None:
     """Interference of sixteen receivers, and noise, which is one."""
-    first = _sums_of_eight(cross, state, stride, users, k)
-    heard = pairwise(first, _sums_of_eight(cross, state, stride, users, k + LANES // 2))
+    p = POWER * stride
+    first = _sums_of_eight(cross, state, p, stride, users, k)
+    heard = pairwise(first, _sums_of_eight(cross, state, p, stride, users, k + LANES // 2))
     put(state, INTERFERENCE * stride + k, spread(1.0, heard) + heard)
+
+
+@kernel(reorder=True, inline=True)
+def _vary(
+    cross: Array, state: Array, stride: int, users: int, k: int, seen: Array, at: int
+) -> None:
+    """Squared coefficients of variation of what sixteen receivers hear, and of their own gains."""
+    own = stride * stride
+    square = own + stride
+    for j in range(0, users if k == 0 else 0, LANES):
+        power = take(state, POWER * stride + j)
+        put(cross, square + j, power * power)
+    first = _sums_of_eight(cross, cross, square, stride, users, k)
+    heard = pairwise(first, _sums_of_eight(cross, cross, square, stride, users, k + LANES // 2))
+    i = take(state, INTERFERENCE * stride + k)
+    put(seen, at, heard / i / i)
+    put(seen, at + LANES, take(cross, own + k))
 
 
 @kernel(inline=True)
@@ -138,14 +158,14 @@ def _listen(  # noqa: PLR0913 - gains both ways, messages, where to
 
 
 @kernel(reorder=True, inline=True)
-def _run(net: Array, shape: Shape, room: Room, users: int) -> None:
+def _run(net: Array, shape: Shape, room: Room, users: int, doubt: Doubt) -> None:
     """All layers."""
     cross, back, state, seen = room.cross, room.back, room.state, room.seen
     messages = room.messages
     stride = len(state) // ROWS
     out, outputs = room.out, shape.state + 1
     channels = shape.channels
-    inputs = FEATURES + shape.state + 2 * channels
+    inputs = FEATURES + shape.late + shape.state + 2 * channels
     sent, rest = layer_size(shape)
     at = LANES + start_size(shape)
     zero = spread(0.0, take(state, 0))
@@ -159,6 +179,8 @@ def _run(net: Array, shape: Shape, room: Room, users: int) -> None:
         for k in range(0, users, LANES):
             first = k * inputs
             look(state, stride, k, seen, first)
+            if doubt is not None:
+                _vary(doubt[1], state, stride, users, k, seen, first + FEATURES * LANES)
             if channels > 0:
                 send(net, at, shape, seen, first, messages, stride, k)
                 i = take(state, INTERFERENCE * stride + k)
@@ -168,7 +190,7 @@ def _run(net: Array, shape: Shape, room: Room, users: int) -> None:
         for k in range(0, users, LANES):
             first = k * inputs
             if channels > 0:
-                listened = first + (FEATURES + shape.state) * LANES
+                listened = first + (FEATURES + shape.late + shape.state) * LANES
                 _listen(cross, back, stride, users, k, messages, channels, seen, listened)
             answer(net, at, shape, seen, first, out, k * outputs)
         for k in range(0, users, LANES):
@@ -181,7 +203,7 @@ def _know(net: Array, shape: Shape, by_product: bool, users: int, room: Room) ->
     """Work out what users remember at the start."""
     cross, back, state, values = room.cross, room.back, room.state, room.values
     stride, chain = len(state) // ROWS, shape.chain
-    inputs = FEATURES + shape.state + 2 * shape.channels
+    inputs = FEATURES + shape.late + shape.state + 2 * shape.channels
     best = 0.0
     if chain > 0:
         for k in range(users):
@@ -199,7 +221,7 @@ def _know(net: Array, shape: Shape, by_product: bool, users: int, room: Room) ->
     for k in range(0, users, LANES):
         remember(net, shape, state, stride, k, values, True, best, room.seen, k * inputs)
         for s in range(shape.state):
-            memory = take(room.seen, k * inputs + (FEATURES + s) * LANES)
+            memory = take(room.seen, k * inputs + (FEATURES + shape.late + s) * LANES)
             put(room.start, k * shape.state + s * LANES, memory)
 
 
@@ -208,27 +230,32 @@ def _set_out(shape: Shape, users: int, s: int, logits: Array, room: Room) -> Non
     """Put users to where they start: the network's own start, or a random one."""
     state, seen = room.state, room.seen
     stride = len(state) // ROWS
-    inputs = FEATURES + shape.state + 2 * shape.channels
+    inputs = FEATURES + shape.late + shape.state + 2 * shape.channels
     for k in range(0, users, LANES):
         for a in range(k, min(k + LANES, users)):
             start = START_LOGIT if s == 0 else logits[s - 1, room.user[a]]
             state[LOGIT * stride + a] = start
         for i in range(shape.state):
             memory = take(room.start, k * shape.state + i * LANES)
-            put(seen, k * inputs + (FEATURES + i) * LANES, memory)
+            put(seen, k * inputs + (FEATURES + shape.late + i) * LANES, memory)
         begin(state, stride, k, take(state, LOGIT * stride + k), seen, k * inputs)
 
 
 @kernel(reorder=True, inline=True)
-def _solve(
+def solve(
     problem: Problem,
+    doubt: Doubt,
     net: Array,
     shape: Shape,
     logits: Array,
     room: Room,
     power: Array,
 ) -> bool:
-    """Powers of one problem from every start, [S, K]; whether all its values were in range."""
+    """Powers of one problem from every start, [S, K]; whether all its values were in range.
+
+    `doubt` are standard deviations of the gains [K, K] and what `doubt_of` gives, for a network
+    that is told of them. Without them there is no trace of it in what is compiled.
+    """
     _gain, noise_power, p_max, weight, flat = problem
     stride = len(room.state) // ROWS
     direct = flat[:: len(weight) + 1]
@@ -252,13 +279,18 @@ def _solve(
         power[:, room.user[0]] = p_max[room.user[0]]
     if users <= 1:
         return True
+    if doubt is not None:
+        deviation, variance = doubt
+        served = room.user, users, room.factor, room.state
+        if not load_doubt(deviation, noise_power, *served, variance):
+            return False
     for k in range(0, users if len(room.back) > 0 else 0, LANES):
         for j in range(0, users, LANES):
             turn(room.cross, k * stride + j, stride, room.back, j * stride + k, stride)
     _know(net, shape, by_product, users, room)
     for s in range(len(power)):
         _set_out(shape, users, s, logits, room)
-        _run(net, shape, room, users)
+        _run(net, shape, room, users, doubt)
         for a in range(users):
             k = room.user[a]
             power[s, k] = np.float64(room.state[POWER * stride + a]) * p_max[k]
@@ -307,7 +339,7 @@ def pass_through(
             weight[row_of(weight, n)],
             flat[n],
         )
-        if not _solve(problem, net, shape, logits, room, power[:, n]):
+        if not solve(problem, None, net, shape, logits, room, power[:, n]):
             return n
     return -1
 
@@ -347,6 +379,5 @@ def pass_once(
     problem = gain, noise_power, p_max, weight, gain.reshape(users * users)
     shape = shape_of(net)
     room = room_of(users, shape)
-    return _solve(
-        problem, net, shape, np.empty((0, users), np.float32), room, power.reshape(1, users)
-    )
+    none = np.empty((0, users), np.float32)
+    return solve(problem, None, net, shape, none, room, power.reshape(1, users))

@@ -87,7 +87,7 @@ class Shape(NamedTuple):
 
     Attributes
     ----------
-    layers, state, hidden, channels, chain : int
+    layers, state, hidden, channels, chain, late : int
         As `slotwise.controllers.networks.unrolled.Sizes` has them.
     """
 
@@ -96,6 +96,7 @@ class Shape(NamedTuple):
     hidden: int
     channels: int
     chain: int
+    late: int = 0
 
 
 def packed(tensors: Tensors, shape: Shape) -> NDArray[np.float32]:
@@ -111,7 +112,7 @@ def packed(tensors: Tensors, shape: Shape) -> NDArray[np.float32]:
     Returns
     -------
     [...], float32
-        The five sizes, in a pack of their own: to hand over a tuple would take as long as the small
+        The sizes, in a pack of their own: to hand over a tuple would take as long as the small
         network takes for ten users. The first state's: of each of its numbers the bias and weights.
         Then for each layer, where there are messages, those of four messages at a time: biases, and
         for each input four weights; the biases of the outputs; and for eight hidden units at a
@@ -122,9 +123,10 @@ def packed(tensors: Tensors, shape: Shape) -> NDArray[np.float32]:
     KeyError, ValueError
         If tensors are missing or do not have these sizes.
     """
-    seen = np.full(FEATURES + shape.state + 2 * shape.channels, _LN2 / 3.0)
+    told = FEATURES + shape.late + shape.state
+    seen = np.full(told + 2 * shape.channels, _LN2 / 3.0)
     seen[FEATURES - 1] = 0.25
-    seen[FEATURES : FEATURES + shape.state] = 1.0
+    seen[FEATURES:told] = 1.0
     chain = shape.chain
     known = np.r_[_LN2 / 4.0, _LN2, np.full(chain, _LN2 / 3.0), np.ones(max(chain - 1, 0))]
     weight, bias = _linear(tensors, "start", known, shape.state)
@@ -132,8 +134,7 @@ def packed(tensors: Tensors, shape: Shape) -> NDArray[np.float32]:
     for layer in range(shape.layers):
         place = f"layers.{layer}"
         if shape.channels:
-            inputs = seen[: FEATURES + shape.state]
-            weight, bias = _linear(tensors, f"{place}.message", inputs, 2 * shape.channels)
+            weight, bias = _linear(tensors, f"{place}.message", seen[:told], 2 * shape.channels)
             parts += _tiles(_SENT, bias[None], weight.T)
         inner, inner_bias = _linear(tensors, f"{place}.inner", seen, shape.hidden)
         one = np.ones(shape.hidden)
@@ -145,7 +146,7 @@ def packed(tensors: Tensors, shape: Shape) -> NDArray[np.float32]:
 @kernel(inline=True)
 def shape_of(net: Array) -> Shape:
     """Sizes of a packed network."""
-    return Shape(int(net[0]), int(net[1]), int(net[2]), int(net[3]), int(net[4]))
+    return Shape(int(net[0]), int(net[1]), int(net[2]), int(net[3]), int(net[4]), int(net[5]))
 
 
 def _linear(tensors: Tensors, name: str, factor: Array, outputs: int) -> tuple[Array, Array]:
@@ -171,7 +172,7 @@ def _tiles(size: int, *rows: Array) -> list[Array]:
 @kernel(inline=True)
 def layer_size(shape: Shape) -> tuple[int, int]:
     """Weights of a layer's messages, and of the rest of it."""
-    seen = FEATURES + shape.state
+    seen = FEATURES + shape.late + shape.state
     sent = (2 * shape.channels + _SENT - 1) // _SENT * _SENT * (seen + 1)
     tiles = (shape.hidden + _UNITS - 1) // _UNITS * _UNITS
     outputs = shape.state + 1
@@ -267,7 +268,7 @@ def send(
         Written: the message of user k in channel c at ``c stride + k``. Channels are padded to a
         multiple of four.
     """
-    inputs = FEATURES + shape.state
+    inputs = FEATURES + shape.late + shape.state
     for m in range(0, 2 * shape.channels, _SENT):
         s0, s1, s2, s3 = each(net, at), each(net, at + 1), each(net, at + 2), each(net, at + 3)
         at += _SENT
@@ -319,7 +320,7 @@ def answer(net: Array, at: int, shape: Shape, seen: Array, first: int, out: Arra
     out : float32
         Written: a pack for every output, from index `to`.
     """
-    inputs = FEATURES + shape.state + 2 * shape.channels
+    inputs = FEATURES + shape.late + shape.state + 2 * shape.channels
     outputs = shape.state + 1
     for o in range(outputs):
         put(out, to + o * LANES, each(net, at + o))
@@ -372,7 +373,7 @@ def move(
     out : float32
         Outputs of `answer`, from index `at`; overwritten.
     """
-    memory = first + FEATURES * LANES
+    memory = first + (FEATURES + shape.late) * LANES
     total = spread(0.0, take(out, at))
     for s in range(shape.state):
         value = take(seen, memory + s * LANES) + take(out, at + s * LANES)

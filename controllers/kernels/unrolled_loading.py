@@ -33,13 +33,15 @@ from slotwise.controllers.kernels.unrolled_layers import (
 from slotwise.controllers.kernels.unrolled_packs import LANES, most, narrow
 from slotwise.emulator.kernels.compilation import kernel
 
-__all__ = ["Problem", "Room", "load", "load_users", "room_of"]
+__all__ = ["Problem", "Room", "doubt_of", "load", "load_doubt", "load_users", "room_of"]
 
 Array = NDArray[Any]
 Index = NDArray[np.int64]
 # Gains [K, K], noise, p_max and weights [K], all float64, and the gains flat [K K].
 Problem = tuple[Array, Array, Array, Array, Array]
 
+_LEAST = 1e-6
+_MOST_DOUBT = 1e17  # its square, and a sum of some, are still numbers in float32
 _MOST_PRODUCT = 1e36  # of numbers a little above it
 
 
@@ -160,6 +162,53 @@ def load(
     return count_of(lowest + nothing >= spread(0.0, lowest)) == LANES, by_product
 
 
+@kernel()
+def load_doubt(
+    doubt: Array,
+    noise_power: Array,
+    user: Index,
+    users: int,
+    factor: Array,
+    state: Array,
+    cross: Array,
+) -> bool:
+    """Read standard deviations of gains as `load` has read the gains; whether all is in range.
+
+    Parameters
+    ----------
+    doubt : [K, K], float64
+        Standard deviation of every gain.
+    noise_power : [K], float64
+        Noise [W].
+    user : [K], int64
+        Who can be served; `users` of them.
+    factor : float64
+        As `load` has left it.
+    state : [ROWS stride], float32
+        Rows of users; `OWN` is read.
+    cross : [(stride + 2) stride], float32
+        Written: variances of gains between users in units of noise, and then in a row the squared
+        coefficients of variation of users' own gains. The last row is room.
+    """
+    stride = len(state) // ROWS
+    width = (users + LANES - 1) // LANES * LANES
+    valid = True
+    for a in range(width):
+        k, at = user[min(a, users - 1)], a * stride
+        scale = noise_power[0] / noise_power[k]
+        for b in range(width):
+            x = 0.0
+            if a < users and b < users:
+                x = doubt[k, user[b]] * factor[user[b]] * scale
+                valid &= 0.0 <= x < np.inf
+            x = min(x, _MOST_DOUBT)
+            cross[at + b] = x * x
+        whole = np.float64(state[OWN * stride + a]) + _LEAST
+        cross[stride * stride + a] = cross[at + a] / (whole * whole)
+        cross[at + a] = 0.0
+    return valid
+
+
 @kernel(inline=True)
 def _padded(users: int) -> int:
     """Numbers in a row: a multiple of a pack, and rows that do not all begin in one cache set."""
@@ -191,12 +240,19 @@ def _unfilled(count: int) -> Array:
     return spare[skipped : skipped + count]
 
 
+@kernel()
+def doubt_of(users: int) -> Array:
+    """Memory for the variances of problems of up to so many users."""
+    width = _padded(users)
+    return _unfilled((width + 2) * width)
+
+
 @kernel(inline=True)
 def room_of(users: int, shape: Shape) -> Room:
     """Memory for problems of up to so many users."""
     width = _padded(users)
     one: Any = np.float32(1.0)
-    inputs = FEATURES + shape.state + 2 * shape.channels
+    inputs = FEATURES + shape.late + shape.state + 2 * shape.channels
     channels = (2 * shape.channels + 3) // 4 * 4
     both = shape.chain + shape.channels > 0
     return Room(

@@ -146,7 +146,7 @@ def _exchange(
 ) -> None:
     """Send all messages, and put their sums to what users see."""
     channels = shape.channels
-    inputs = FEATURES + shape.state + 2 * channels
+    inputs = FEATURES + shape.late + shape.state + 2 * channels
     packs = (2 * channels + LANES - 1) // LANES
     row = packs * LANES
     size = stride * row
@@ -163,7 +163,7 @@ def _exchange(
         for c in range(0, row, LANES):
             turn(heard, k * row + c, row, tile, c * LANES, LANES)
             turn(felt, k * row + c, row, tile, (row + c) * LANES, LANES)
-        first = k * inputs + (FEATURES + shape.state) * LANES
+        first = k * inputs + (FEATURES + shape.late + shape.state) * LANES
         for c in range(channels):
             here, there = take(tile, c * LANES), take(tile, (row + channels + c) * LANES)
             write_heard(seen, first + c * LANES, here, there, channels)
@@ -183,7 +183,7 @@ def _run(  # noqa: PLR0913 - weights, lists, users, room
     out: Array,
 ) -> None:
     """All layers."""
-    inputs = FEATURES + shape.state + 2 * shape.channels
+    inputs = FEATURES + shape.late + shape.state + 2 * shape.channels
     sent, rest = layer_size(shape)
     outputs = shape.state + 1
     at = LANES + start_size(shape)
@@ -228,7 +228,7 @@ def pass_among(graph: Graph, net: Array, logits: Array, fraction: NDArray[np.flo
     shape = shape_of(net)
     one: Any = np.float32(1.0)
     stride = (users + LANES - 1) // LANES * LANES
-    inputs = FEATURES + shape.state + 2 * shape.channels
+    inputs = FEATURES + shape.late + shape.state + 2 * shape.channels
     row = (2 * shape.channels + LANES - 1) // LANES * LANES
     state, seen = room_for(ROWS * stride, one), room_for(inputs * stride, one)
     messages = room_for(row * stride, one)

@@ -212,7 +212,7 @@ def remember(  # noqa: PLR0913 - weights, users, what they know, where to
     log_own, log_weight = log2_of(own + tiny), log2_of(take(state, WEIGHT * stride + k) + tiny)
     low = spread(-_GAP_RANGE / _LN2, own)
     row = start_size(shape) // max(shape.state, 1)
-    memory = first + FEATURES * LANES
+    memory = first + (FEATURES + shape.late) * LANES
     for s in range(shape.state):
         at = LANES + s * row
         total = each(net, at) + log_own * each(net, at + 1)

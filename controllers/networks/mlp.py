@@ -3,7 +3,7 @@
 This is the network of Sun, Chen, Shi, Hong, Fu and Sidiropoulos, IEEE Trans. Signal Process.
 66(20), 2018, Section V: three hidden layers of 200 rectified units from the amplitudes of all
 gains to the powers of all users. It knows nothing of what users are, so it is made for one number
-of them, and permuting them is a new problem to it.
+of them, and permuting them is a new problem to it, unless it seats them by their own gains.
 
 Gains are in units of noise at full power, powers are fractions of the largest.
 """
@@ -71,9 +71,9 @@ class MlpNetwork(nn.Module):
 
     def standardise(self, amplitude: Tensor) -> None:
         """Take mean and deviation of each input from a sample of amplitudes, [n, N K]."""
-        seen = amplitude
+        seen = self._placed(amplitude)[0]
         if self.sizes.features == "log":
-            seen = 2.0 * torch.log2(amplitude.clamp_min(math.sqrt(LOG_FLOOR)))
+            seen = 2.0 * torch.log2(seen.clamp_min(math.sqrt(LOG_FLOOR)))
         self.mean.copy_(seen.mean(0))
         self.scale.copy_(seen.std(0).clamp_min(1e-3))
 
@@ -100,12 +100,13 @@ class MlpNetwork(nn.Module):
         -------
         [n, K], float32
         """
-        values = self.features(amplitude)
+        placed, place = self._placed(amplitude)
+        values = self.features(placed)
         *hidden, last = self._layers()
         for layer in hidden:
             values = functional.relu_(layer(values))
         logits: Tensor = last(values)
-        return logits
+        return logits if place is None else torch.zeros_like(logits).scatter(1, place, logits)
 
     def forward(self, amplitude: Tensor) -> Tensor:
         """Powers as fractions of the largest, [n, N K] to [n, K]; see `logits`."""
@@ -140,6 +141,17 @@ class MlpNetwork(nn.Module):
                 layer.bias.copy_(tensors[f"bias{number}"])
             self.mean.zero_()
             self.scale.fill_(1.0)
+
+    def _placed(self, amplitude: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Amplitudes in the order of places, and the user in each place; None: users' own order."""
+        users = self.sizes.users
+        if self.sizes.order == "given":
+            return amplitude, None
+        gain = amplitude.view(-1, users, users)
+        own = torch.diagonal(gain, dim1=1, dim2=2)
+        user = torch.argsort(own, dim=1, descending=True, stable=True)
+        rows = gain.gather(1, user.unsqueeze(2).expand_as(gain))
+        return rows.gather(2, user.unsqueeze(1).expand_as(gain)).flatten(1), user
 
     def _layers(self) -> list[nn.Linear]:
         return cast("list[nn.Linear]", list(self.linear))

@@ -9,6 +9,9 @@ be told how well small sets with them in it do (`chains`), because at high signa
 the best powers are such a set; in big networks, where no small set is the answer, they are not.
 Users are known by nothing but their links, so powers are permuted when users are.
 
+Where gains are late or wrong, the network is told what is not known of them as well (`late`): it
+answers typical gains, and every layer sees how far the true ones may be from them.
+
 All gains are in units of noise at full power, so powers are fractions of the largest.
 """
 
@@ -20,10 +23,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Sizes", "UnrolledLayer", "UnrolledNetwork", "chains", "start_features"]
+__all__ = [
+    "LATE_FEATURES",
+    "SILENT",
+    "TYPICAL",
+    "Sizes",
+    "UnrolledLayer",
+    "UnrolledNetwork",
+    "audible",
+    "chains",
+    "start_features",
+    "typical",
+]
 
 FEATURES = 8
 """Closed forms that a layer sees of a user."""
+
+LATE_FEATURES = 2
+"""What a layer sees besides, where it is told what is not known: variances."""
+
+TYPICAL = 0.65
+"""How much of what is not known of a gain counts towards a typical one, see `typical`."""
+
+SILENT = 2e-4
+"""Smallest power of a network with `late` features that is not taken for none, see `audible`."""
 
 START_LOGIT = 2.0
 """Users start at sigmoid(2) = 0.88 of full power."""
@@ -51,6 +74,8 @@ class Sizes(NamedTuple):
         Messages sent along every link in each of its two directions; zero: none.
     chain : int
         Users of the largest sets whose rates users may be told, see `chains`; zero: none.
+    late : int
+        `LATE_FEATURES` where the network is told what is not known of its gains; zero: it is not.
     """
 
     layers: int = 8
@@ -58,6 +83,7 @@ class Sizes(NamedTuple):
     hidden: int = 48
     channels: int = 6
     chain: int = 5
+    late: int = 0
 
     @property
     def start_features(self) -> int:
@@ -76,7 +102,7 @@ class UnrolledLayer(nn.Module):
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        seen = FEATURES + sizes.state
+        seen = FEATURES + sizes.late + sizes.state
         if sizes.channels:
             self.message = nn.Linear(seen, 2 * sizes.channels)
         self.inner = nn.Linear(seen + 2 * sizes.channels, sizes.hidden)
@@ -107,19 +133,24 @@ class UnrolledNetwork(nn.Module):
         weight: Tensor,
         sets: Tensor | None = None,
         start: Tensor | None = None,
+        doubt: Tensor | None = None,
     ) -> list[Tensor]:
         """Powers of every layer.
 
         Parameters
         ----------
         snr : Tensor, shape (n, K, K), float32
-            Gains in units of noise at full power; rows are receivers. At least one user.
+            Gains in units of noise at full power; rows are receivers. At least one user. Late ones
+            are `typical`.
         weight : Tensor, shape (n, K), float32
             Weights of the rates, the largest of each network one.
         sets : Tensor, shape (n, K, chain), float32, optional
             From `chains`; left out: nobody is told.
         start : Tensor, shape (n, K), float32, optional
             Logits to start from; left out: `START_LOGIT`.
+        doubt : Tensor, shape (n, K, K), float32, optional
+            Mean of what is not known of the gains, in the same units; read where `Sizes.late` is
+            not zero. Left out: everything is known.
 
         Returns
         -------
@@ -131,8 +162,11 @@ class UnrolledNetwork(nn.Module):
         logit = torch.full_like(own, START_LOGIT) if start is None else start
         state = self.start(start_features(own, weight, sets, self.sizes.chain))
         logits = []
+        unknown = _Doubt(snr, doubt) if self.sizes.late else None
         for layer in cast("list[UnrolledLayer]", list(self.layers)):
             seen, interference = self._closed_forms(own, cross, weight, logit)
+            if unknown is not None:
+                seen = torch.cat([seen, unknown.features(logit, interference)], -1)
             seen = torch.cat([seen, state], -1)
             if self.sizes.channels:
                 seen = torch.cat([seen, _messages(layer, seen, cross, interference)], -1)
@@ -186,6 +220,65 @@ class UnrolledNetwork(nn.Module):
         ]
         seen = torch.stack(logs, -1).clamp(-LOG_RANGE, LOG_RANGE) / 3.0
         return torch.cat([seen, logit.unsqueeze(-1) / 4.0], -1), interference
+
+
+class _Doubt:
+    """What is not known of the gains, as layers see it."""
+
+    def __init__(self, snr: Tensor, doubt: Tensor | None) -> None:
+        doubt = torch.zeros_like(snr) if doubt is None else doubt
+        known = (snr - TYPICAL * doubt).clamp_min(0.0)
+        # Of a gain |sqrt(known) + sqrt(doubt) e|², where e is CN(0, 1).
+        variance = doubt * (2.0 * known + doubt)
+        own = torch.diagonal(variance, dim1=1, dim2=2)
+        self._cross = variance - torch.diag_embed(own)
+        self._own = own / (torch.diagonal(snr, dim1=1, dim2=2) + LEAST).square()
+
+    def features(self, logit: Tensor, interference: Tensor) -> Tensor:
+        """Squared coefficients of variation of what a user hears and of its own gain [n, K, 2]."""
+        power = torch.sigmoid(logit).unsqueeze(-1)
+        variance = torch.bmm(self._cross, power.square()).squeeze(-1)
+        return torch.stack([variance / interference.square(), self._own], -1)
+
+
+def typical(known: Tensor, doubt: Tensor) -> Tensor:
+    r"""Gains that a network with `late` features is to answer.
+
+    Late or wrong information leaves a gain :math:`|\sqrt A + \sqrt V e|^2`,
+    :math:`e \sim \mathcal{CN}(0, 1)`: its mean is A + V, but rates grow with its logarithm, whose
+    mean is that of a smaller gain: of :math:`e^{-\gamma} V = 0.56 V` where nothing is known.
+
+    Parameters
+    ----------
+    known, doubt : Tensor
+        Known parts A and means of unknown parts V, of one shape.
+
+    Returns
+    -------
+    Tensor
+        A + `TYPICAL` V.
+    """
+    return known + TYPICAL * doubt
+
+
+def audible(logit: Tensor) -> Tensor:
+    """Powers of a network with `late` features: who is hardly to be heard is silent.
+
+    Logits are bounded, and a ten-thousandth of the largest power is heard at high signal-to-noise
+    ratios. Gradients are those of the sigmoid, taken at these powers.
+
+    Parameters
+    ----------
+    logit : Tensor
+        From `UnrolledNetwork.forward`.
+
+    Returns
+    -------
+    Tensor
+        Fractions of the largest powers, zero or at least `SILENT`.
+    """
+    power = torch.sigmoid(logit)
+    return power - torch.where(power < SILENT, power, 0.0).detach()
 
 
 def _messages(layer: UnrolledLayer, seen: Tensor, cross: Tensor, interference: Tensor) -> Tensor:

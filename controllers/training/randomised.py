@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["Networks", "draw_networks"]
+__all__ = ["Means", "Networks", "draw_means", "draw_networks"]
 
 _SIZES = (4, 6, 8, 10, 15, 20, 30, 50, 80)
 _SIZE_SHARES = (0.06, 0.06, 0.08, 0.2, 0.1, 0.2, 0.15, 0.1, 0.05)
@@ -38,6 +38,24 @@ class Networks(NamedTuple):
 
     snr: Tensor
     weight: Tensor
+
+
+class Means(NamedTuple):
+    """A batch of networks of one size, before any fading.
+
+    Attributes
+    ----------
+    mean : Tensor, shape (n, K, K), float32
+        Long-term mean gains in units of noise at full power; rows are receivers.
+    weight : Tensor, shape (n, K), float32
+        As in `Networks`.
+    cell : int
+        Users that share a receiver, one after the other; one: nobody does.
+    """
+
+    mean: Tensor
+    weight: Tensor
+    cell: int
 
 
 class _Dice:
@@ -60,6 +78,13 @@ class _Dice:
         return (torch.rand(*shape, generator=self._torch) < share).float()
 
 
+class _Unfaded(_Dice):
+    """The same, but every fade is at its mean."""
+
+    def exponential(self, *shape: int) -> Tensor:
+        return torch.ones(shape)
+
+
 def draw_networks(seed: int, step: int, nodes: int, users: int | None = None) -> Networks:
     """Draw the networks of one step of training.
 
@@ -76,7 +101,27 @@ def draw_networks(seed: int, step: int, nodes: int, users: int | None = None) ->
     -------
     Networks
     """
-    dice = _Dice(seed, step)
+    return Networks(*_drawn(_Dice(seed, step), nodes, users)[:2])
+
+
+def draw_means(seed: int, step: int, nodes: int, users: int | None = None) -> Means:
+    """Draw networks of the same kinds as `draw_networks`, but their long-term mean gains.
+
+    Parameters
+    ----------
+    seed, step, nodes, users
+        As in `draw_networks`. The networks of a seed and a step are others than there.
+
+    Returns
+    -------
+    Means
+    """
+    return Means(*_drawn(_Unfaded(seed, step), nodes, users))
+
+
+def _drawn(dice: _Dice, nodes: int, users: int | None) -> tuple[Tensor, Tensor, int]:
+    """Gains, weights, and users of one receiver."""
+    cell = 1
     if users is None:
         users = int(dice.rng.choice(_SIZES, p=_SIZE_SHARES))
     count = max(8, nodes // users)
@@ -91,7 +136,8 @@ def draw_networks(seed: int, step: int, nodes: int, users: int | None = None) ->
     elif kind < 0.8:
         snr = _in_the_plane(dice, count, users, 1)
     else:
-        snr = _in_the_plane(dice, count, users, _cell_users(dice, users))
+        cell = _cell_users(dice, users)
+        snr = _in_the_plane(dice, count, users, cell)
     if dice.rng.random() < 0.15:
         snr = snr * 10 ** dice.uniform(-2.0, 0.0, count, 1, users)
     weight = torch.ones(count, users)
@@ -99,7 +145,7 @@ def draw_networks(seed: int, step: int, nodes: int, users: int | None = None) ->
         decades = dice.uniform(0.0, 1.5, count, 1)
         weight = 10 ** (-decades * dice.uniform(0.0, 1.0, count, users))
         weight = weight / weight.amax(1, keepdim=True)
-    return Networks(snr.clamp(_LEAST, _MOST), weight)
+    return snr.clamp(_LEAST, _MOST), weight, cell
 
 
 def _uneven(dice: _Dice, count: int, users: int) -> Tensor:

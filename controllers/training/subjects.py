@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol, cast, get_args
 
-from slotwise.controllers.training import graph, mlp, unrolled
+from slotwise.controllers.training import graph, late, mlp, pretraining, unrolled
 from slotwise.controllers.training.draws import BLOCK, of_scenario
 from slotwise.controllers.training.loop import Task
 from slotwise.controllers.training.recipe import Recipe
@@ -39,6 +39,9 @@ class Wish:
         Users of a draw; left out: the scenario's.
     objective : str, optional
         ``supervised``, ``unsupervised`` or ``both``.
+    pretrain : str, optional
+        ``model``: draws of the scenario; ``randomised``: networks of every kind; ``reptile``: from
+        there on sites, on which little is learned fast.
     samples : int, optional
         Size of a fixed set of samples; 0: fresh ones in every step.
     steps : int, optional
@@ -58,6 +61,7 @@ class Wish:
     scenario: Scenario | None = None
     links: int | None = None
     objective: str | None = None
+    pretrain: str | None = None
     samples: int | None = None
     steps: int | None = None
     epochs: float | None = None
@@ -91,12 +95,15 @@ class Subject(NamedTuple):
         Size of the fixed set; 0: fresh samples in every step.
     users : int or None
         Users that the network is fixed to; None: any number.
+    pretrain : str
+        What it learns from, as in `Wish`.
     """
 
     recipe: Recipe
     make: Make
     samples: int
     users: int | None
+    pretrain: str
 
 
 def subject(network: str, wish: Wish) -> Subject:
@@ -130,6 +137,8 @@ def subject(network: str, wish: Wish) -> Subject:
 
 
 def _perceptron(wish: Wish) -> Subject:
+    if _pretraining(wish, "model", ("model", *get_args(pretraining.Pretraining))) != "model":
+        return _adaptive(wish)
     if wish.epochs is not None and not 0 < wish.epochs < math.inf:
         raise InputError(f"epochs = {wish.epochs}: must be positive and finite")
     if wish.scenario is None:
@@ -160,11 +169,30 @@ def _perceptron(wish: Wish) -> Subject:
             progress,
         )
 
-    return Subject(recipe, make, options.samples, users)
+    return Subject(recipe, make, options.samples, users, "model")
+
+
+def _adaptive(wish: Wish) -> Subject:
+    """A perceptron that is to be adapted to whatever network it will meet."""
+    kind = cast("pretraining.Pretraining", wish.pretrain)
+    _fresh_only(wish, "mlp")
+    if wish.scenario is not None:
+        raise InputError(f"scenario: with pretrain = {kind} it learns from networks of every kind")
+    sizes: dict[str, Any] = _integers(wish, "mlp", ("hidden", "layers"))
+    users = pretraining.Options().users if wish.links is None else wish.links
+    options = pretraining.Options(kind, users, wish.seed)._replace(**sizes)
+    recipe = pretraining.recipe_for(kind, wish.steps, **_changes(wish))
+
+    def make(recipe: Recipe, *_: object, **__: object) -> Task:
+        return pretraining.task(recipe, options)
+
+    return Subject(recipe, make, 0, users, kind)
 
 
 def _graph(wish: Wish) -> Subject:
     _fresh_only(wish, "graph")
+    learned = "randomised" if wish.scenario is None else "model"
+    _pretraining(wish, learned, (learned,))
     counts = tuple(name for name in graph.Sizes._fields if name != "shared")
     asked: dict[str, Any] = _integers(wish, "graph", counts)
     sizes = graph.Sizes()._replace(**asked)
@@ -179,11 +207,12 @@ def _graph(wish: Wish) -> Subject:
     def make(recipe: Recipe, *_: object, **__: object) -> Task:
         return graph.GraphTask(draw, origin, sizes, recipe.batch, wish.seed)
 
-    return Subject(recipe, make, 0, None)
+    return Subject(recipe, make, 0, None, learned)
 
 
 def _unrolled(wish: Wish) -> Subject:
     _fresh_only(wish, "unrolled")
+    _pretraining(wish, "randomised", ("randomised",))
     if wish.scenario is not None or wish.links is not None:
         raise InputError("scenario: the network unrolled learns from networks of every kind")
     named = {"size": "full", **wish.size}
@@ -196,13 +225,31 @@ def _unrolled(wish: Wish) -> Subject:
     def make(recipe: Recipe, *_: object, **__: object) -> Task:
         return unrolled.task(recipe, options)
 
-    return Subject(recipe, make, 0, None)
+    return Subject(recipe, make, 0, None, "randomised")
+
+
+def _unrolled_late(wish: Wish) -> Subject:
+    network = "unrolled-late"
+    _fresh_only(wish, network)
+    _pretraining(wish, "randomised", ("randomised",))
+    if wish.scenario is not None or wish.links is not None:
+        raise InputError(f"scenario: the network {network} learns from networks of every kind")
+    if wish.size:
+        raise InputError(f"size: the network {network} is as large as unrolled, which it begins as")
+    recipe = late.recipe_for(wish.steps, **_changes(wish))
+    options = late.Options(wish.seed)
+
+    def make(recipe: Recipe, *_: object, **__: object) -> Task:
+        return late.task(recipe, options)
+
+    return Subject(recipe, make, 0, None, "randomised")
 
 
 NETWORKS: dict[str, Callable[[Wish], Subject]] = {
     "mlp": _perceptron,
     "graph": _graph,
     "unrolled": _unrolled,
+    "unrolled-late": _unrolled_late,
 }
 """Networks that can be trained."""
 
@@ -227,6 +274,10 @@ def _over(recipe: Recipe, samples: float) -> Recipe:
     """The recipe over so many samples; a tenth of the steps at most are warm-up."""
     steps = max(1, round(samples / recipe.batch))
     return replace(recipe, steps=steps, warmup=min(recipe.warmup, steps // 10))
+
+
+def _pretraining(wish: Wish, default: str, allowed: tuple[str, ...]) -> str:
+    return _among("pretrain", wish.pretrain or default, allowed)
 
 
 def _fresh_only(wish: Wish, network: str) -> None:

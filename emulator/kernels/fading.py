@@ -23,6 +23,7 @@ __all__ = [
     "Rayleigh",
     "Rice",
     "Sinusoids",
+    "field_of",
     "step",
     "step_networks",
     "sum_paths",
@@ -221,6 +222,39 @@ _KINDS: dict[int, tuple[Any, Any]] = {
 }
 
 assert len(_KINDS) == 4  # or two of them would be taken for each other
+
+
+def field_of(
+    process: tuple[Any, ...] | None, shape: tuple[int, int, int]
+) -> NDArray[np.complex128]:
+    """Complex channels of all links as they are now; their squared magnitudes are the powers.
+
+    Parameters
+    ----------
+    process : tuple or None
+        Values of a process.
+    shape : (B, S, M)
+        Networks, stations, user rows.
+
+    Returns
+    -------
+    [B, S, M], complex128
+        A new array.
+
+    Raises
+    ------
+    RuntimeError
+        If the process draws powers and not channels, or there is none.
+    """
+    match None if process is None else _KINDS[len(process)][0](*process):
+        case GaussMarkov(direct=direct, scatter=scatter):
+            parts = scatter.astype(np.float64)
+        case Sinusoids(direct=direct, phasor=phasor):
+            parts = phasor.sum(axis=1)
+        case _:
+            raise RuntimeError("this fading draws powers, not complex channels")
+    field: NDArray[np.complex128] = direct + parts[:, 0] + 1j * parts[:, 1]
+    return field.reshape(shape)
 
 
 def _step(process: tuple[Any, ...], b: int, first: int, links: int, power: Array) -> None:

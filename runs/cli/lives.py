@@ -76,7 +76,7 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
         typer.Option(
             "--replay",
             metavar="DIR",
-            help="Charge the decision times recorded in that run instead of measuring.",
+            help="Charge the times recorded in that run instead of measuring.",
             show_default=False,
         ),
     ] = None,
@@ -86,8 +86,8 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
 ) -> None:
     """Live one network under one controller.
 
-    Prints what its life came to, and writes every slot, event, user and decision
-    to --out.
+    Prints what its life came to, and writes every slot, event, user, decision and
+    lesson to --out.
     """
     try:
         with clean_stdout(as_json):
@@ -100,10 +100,11 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
     if as_json:
         print_json(summary)
         return
-    from slotwise.runs.tables import run_table, show
+    from slotwise.runs.tables import learning_tables, run_table, show
 
     where = "nothing was kept: give --out DIR to keep the run" if out is None else f"run: {out}"
-    show(run_table(summary), *([] if no_report or out is None else [_report_line(out)]), where)
+    lines = [where] if no_report or out is None else [_report_line(out), where]
+    show(run_table(summary), *learning_tables({spec: summary["learning"]}), *lines)
 
 
 def _live_one(
@@ -121,6 +122,7 @@ def _live_one(
     from slotwise.runs.comparison import own_slots
     from slotwise.runs.directory import finite
     from slotwise.runs.place import check_run_place, writing
+    from slotwise.runs.pooled import fault_lines
     from slotwise.runs.progress import note, progress_bar
     from slotwise.runs.quiet import quiet
 
@@ -135,9 +137,11 @@ def _live_one(
         progress_bar(label, length, threadless=True) as done,
     ):
         life = simulate(scenario, controller, slots=length, seed=seed, progress=done, replay=replay)
-    faults = list(life.tables["decisions"]["fault"])
-    if failed := [str(fault) for fault in faults if fault]:
-        note(f"{label}: {len(failed):,} of {len(faults):,} decisions failed, first: {failed[0]}")
+    events = life.tables["events"]
+    kinds = zip(events["kind"], events["cause"], strict=True)
+    faults = [str(cause) for kind, cause in kinds if kind == "fault"]
+    for line in fault_lines(faults, life.summary["decisions"]):
+        note(f"{label}: {line}")
     if out is not None:
         replaced = is_run(out)
         with writing(out):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slotwise.runs.studies.setting import Scale
     from slotwise.runs.studies.study import Finished, Study
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "names_of", "run_study"]
 
 ScaleName = Literal["minutes", "paper"]
 
@@ -60,6 +60,10 @@ Retrain = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module to the command line."""
+    from slotwise.runs.cli import online
+    from slotwise.runs.cli.density import add_density_to  # which uses what is here
+    from slotwise.runs.cli.late import add_late_to
+
     study = typer.Typer(
         help="Measure again what a paper published.",
         no_args_is_help=False,
@@ -79,6 +83,9 @@ def add_to(app: typer.Typer) -> None:
         epilog=examples("slotwise study rsun2024", "slotwise study rsun2024 --tables 1000")
     )(rsun2024)
     policies.add_judgement_to(study)
+    add_density_to(study)
+    add_late_to(study)
+    online.add_to(study)
     app.add_typer(study, name="study")
 
 
@@ -133,14 +140,14 @@ def sun2018(  # noqa: PLR0913 - a parameter is an option of the command
     if gains is None and (noise_power is not None or p_max is not None):
         raise InputError("--noise-power, --p-max: with --gains only")
     extra = [selection_part(chosen, seed)]
-    names = _names(tables)
+    names = names_of(tables)
     if gains is not None:
         measured = Measured(gains, noise_power or 1.0, p_max or 1.0)
         extra.insert(0, crosstalk_part(measured, chosen, seed, place))
     elif "6" in names:
         raise InputError("--tables 6: needs measured gains: --gains FILE")
     specs = _specs(retrain, chosen, seed, place)
-    _run(made(chosen, seed, specs, extra), place, names, as_json)
+    run_study(made(chosen, seed, specs, extra), place, names, as_json)
 
 
 def rsun2024(
@@ -163,10 +170,11 @@ def rsun2024(
     chosen = SCALES[scale]
     place = out or Path(f"rsun2024-{scale}")
     specs = _specs(retrain, chosen, seed, place)
-    _run(made(chosen, seed, specs), place, _names(tables), as_json)
+    run_study(made(chosen, seed, specs), place, names_of(tables), as_json)
 
 
-def _names(tables: str) -> list[str]:
+def names_of(tables: str) -> list[str]:
+    """Names that the option ``--tables`` lists."""
     from slotwise.emulator.scenario import InputError
 
     names = [name for name in tables.replace(" ", "").split(",") if name]
@@ -184,7 +192,7 @@ def _specs(retrain: bool, scale: Scale, seed: int, place: Path) -> Any:
     return Retrained(place / "weights", scale, seed)
 
 
-def _run(study: Study, place: Path, names: Sequence[str], as_json: bool) -> None:
+def run_study(study: Study, place: Path, names: Sequence[str], as_json: bool) -> None:
     """Run a study's parts and show each when it is done."""
     import sys
 

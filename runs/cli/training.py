@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["add_to"]
 
 ObjectiveName = Literal["supervised", "unsupervised", "both"]
+PretrainName = Literal["model", "randomised", "reptile"]
 
 Scenario = Annotated[
     str | None,
@@ -54,6 +55,15 @@ Objective = Annotated[
     typer.Option(
         "--objective",
         help="Imitate WMMSE, raise the sum rate itself, or first the one and then the other.",
+        show_default=False,
+    ),
+]
+Pretrain = Annotated[
+    PretrainName | None,
+    typer.Option(
+        "--pretrain",
+        help="What is learned before it is fine-tuned: one model, the scenario; networks of every "
+        "kind; or, mlp: after those, sites on which little is learned fast.",
         show_default=False,
     ),
 ]
@@ -155,10 +165,12 @@ _EXAMPLES = {
     "mlp": (
         "slotwise train mlp --scenario gaussian-ic --links 10 --out mine.safetensors",
         "slotwise train mlp --scenario imac --samples 20000 --epochs 5 --out m.safetensors",
+        "slotwise train mlp --pretrain randomised --links 10 --out adaptive.safetensors",
         "slotwise evaluate --scenario gaussian-ic -c wmmse -c mlp:mine.safetensors",
     ),
     "graph": ("slotwise train graph --scenario d2d --out pairs.safetensors",),
     "unrolled": ("slotwise train unrolled --size size=tiny --logs curves --out u.safetensors",),
+    "unrolled-late": ("slotwise train unrolled-late --out late.safetensors",),
 }
 
 
@@ -205,6 +217,7 @@ def train(  # noqa: PLR0913 - a parameter is an option of the command
     links: Links = None,
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
     objective: Objective = None,
+    pretrain: Pretrain = None,
     samples: Samples = None,
     steps: Steps = None,
     epochs: Epochs = None,
@@ -236,6 +249,7 @@ def train(  # noqa: PLR0913 - a parameter is an option of the command
         overrides=tuple(overrides),
         links=links,
         objective=objective,
+        pretrain=pretrain,
         samples=samples,
         steps=steps,
         epochs=epochs,

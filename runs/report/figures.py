@@ -9,24 +9,31 @@ from __future__ import annotations
 from slotwise.runs.report.canvas import Drawing, style
 from slotwise.runs.report.distribution_figures import draw_slot_rates, draw_user_rates
 from slotwise.runs.report.latency_figures import draw_latency, draw_lateness, draw_trade_off
+from slotwise.runs.report.lesson_figures import draw_answers, draw_gains
 from slotwise.runs.report.map_figure import draw_map
 from slotwise.runs.report.palette import looks
 from slotwise.runs.report.recording import Recording
-from slotwise.runs.report.time_figures import draw_active_users, draw_sum_rate
+from slotwise.runs.report.time_figures import draw_active_users, draw_relative_rate, draw_sum_rate
 
-__all__ = ["FIGURES", "draw_figures"]
+__all__ = ["FIGURES", "LEARNING", "draw_figures"]
 
 FIGURES = {
     "trade-off": draw_trade_off,
     "sum-rate": draw_sum_rate,
+    "relative-rate": draw_relative_rate,
     "slot-rates": draw_slot_rates,
     "user-rates": draw_user_rates,
     "latency": draw_latency,
     "lateness": draw_lateness,
     "active-users": draw_active_users,
     "map": draw_map,
+    "lesson-gains": draw_gains,
+    "lesson-latency": draw_answers,
 }
 """Every figure by its name, in the order of the report."""
+
+LEARNING = ("lesson-gains", "lesson-latency")
+"""Those that stand in the section on learning."""
 
 
 def draw_figures(recording: Recording) -> list[Drawing]:

@@ -6,14 +6,18 @@ unsettled, and one seed is called one seed. Controllers stand between backticks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from slotwise.runs.report.latency_figures import lateness_cost
 from slotwise.runs.report.quantities import count, duration, factor, number, percent, signed_percent
-from slotwise.runs.report.recording import Recording
+from slotwise.runs.report.recording import Recording, finite
 
 __all__ = ["finding", "setting"]
 
+_LEARNERS = 3
 _WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -45,7 +49,7 @@ def finding(recording: Recording) -> list[str]:
         sentences.append(
             f"Deciding late {verb} `{ranked[0]}` {percent(abs(cost))} against ideal timing."
         )
-    return sentences + _failures(recording)
+    return sentences + _lessons(recording) + _failures(recording)
 
 
 def setting(recording: Recording) -> str:
@@ -199,12 +203,60 @@ def _latency(recording: Recording, best: str, other: str) -> list[str]:
     return [f"{sentence}; {share} missed the deadline of {deadline}."]
 
 
+def _lessons(recording: Recording) -> list[str]:
+    """What each of the first who learned tried, what became of it, and what it took."""
+    sentences = []
+    learners = recording.learners
+    for spec in learners[:_LEARNERS]:
+        row = recording.learning(spec)
+        names = ("lessons", "deployed", "rolled_back", "unfinished")
+        tried, deployed, back, open_ = (int(row.get(name) or 0) for name in names)
+        seeds = len(recording.of(spec))
+        where = f" over {_spoken(seeds)} seeds" if seeds > 1 else ""
+        done = f"deployed {count(deployed) if deployed else 'none'}"
+        done += f" and took {count(back)} back" if back else ""
+        done += f" ({count(open_)} unfinished)" if open_ else ""
+        lessons = f"{count(tried)} lesson{'s' * (tried != 1)}"
+        sentences.append(f"`{spec}` tried {lessons}{where}, {done}; {_spent(recording, row)}.")
+    if len(learners) > _LEARNERS:
+        sentences.append(f"{len(learners) - _LEARNERS} more learned.")
+    return sentences
+
+
+def _spent(recording: Recording, row: Mapping[str, Any]) -> str:
+    """Core time that learning took of the network's, or of this machine's where it was free."""
+    timing = recording.timing
+    if timing["mode"] == "ideal":
+        machine = finite(row.get("machine_s_per_s"))
+        return f"learning took {number(machine, 2)} s of this machine per second and cost nothing"
+    share = float(timing["learning_share"]) if timing["learning"] == "background" else 1.0
+    core = (finite(row.get("clock_s_per_s")) or 0.0) * share
+    where = "of a second core" if timing["learning"] == "background" else "of the deciding core"
+    return f"learning took {number(core, 2)} s {where} per second"
+
+
 def _failures(recording: Recording) -> list[str]:
-    counts = {c: recording.value(c, "faults") or 0.0 for c in recording.controllers}
-    failed = [f"`{c}` {count(n)} time{'s' * (n != 1)}" for c, n in counts.items() if n]
-    if not failed:
-        return []
-    return [f"Decisions failed and the fallback stood in: {', '.join(failed)}."]
+    learning = {c: _given_up(recording, c) for c in recording.controllers}
+    counts = {c: (recording.value(c, "faults") or 0.0) - learning[c] for c in recording.controllers}
+    sentences = []
+    for text, each in (
+        ("Decisions failed and the fallback stood in", counts),
+        ("Learning failed and was given up", learning),
+    ):
+        failed = [f"`{c}` {count(n)} time{'s' * (n != 1)}" for c, n in each.items() if n > 0]
+        sentences += [f"{text}: {', '.join(failed)}."] if failed else []
+    return sentences
+
+
+def _given_up(recording: Recording, controller: str) -> int:
+    """Faults of learning, which are no faults of decisions."""
+    if not recording.value(controller, "faults"):
+        return 0
+    return sum(
+        event.kind == "fault" and event.cause.startswith("learning: ")
+        for cell in recording.of(controller)
+        for event in cell.events
+    )
 
 
 def _spoken(n: int) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_latency", "draw_lateness", "draw_trade_off", "lateness_cost"]
+__all__ = ["draw_latency", "draw_lateness", "draw_trade_off", "latency_axis", "lateness_cost"]
 
 Array = NDArray[np.float64]
 Looks = Mapping[str, Look]
@@ -56,7 +56,7 @@ def draw_trade_off(recording: Recording, chosen: Looks) -> Drawing | None:
         axes.plot([middle], [mean], color=look.colour, marker=look.marker, markersize=8)
         latencies += [middle, late]
     axes.margins(y=0.12)
-    _latency_axis(axes, recording, np.array(latencies))
+    latency_axis(axes, recording, np.array(latencies))
     axes.set_ylabel("mean sum rate [bit/s/Hz]")
     keys(figure, shown, markers=True)
     several = any(recording.value(spec, "relative_low") is not None for spec in shown)
@@ -112,7 +112,7 @@ def draw_latency(recording: Recording, chosen: Looks) -> Drawing | None:
             spread.append(charged[spec][charged[spec] > 0] * 1e3)
     axes.set_ylim(0, 1.02)
     axes.set_ylabel("share of decisions")
-    _latency_axis(axes, recording, np.concatenate(spread), fixed)
+    latency_axis(axes, recording, np.concatenate(spread), fixed)
     _latency_keys(figure, chosen, extra)
     sizes = sorted(len(sample) for sample in measured.values())
     amount = count(sizes[0]) + (f" to {count(sizes[-1])}" if sizes[-1] > sizes[0] else "")
@@ -178,10 +178,22 @@ def _ecdf(axes: Axes, milliseconds: Array, look: Look, width: float) -> None:
         )
 
 
-def _latency_axis(
+def latency_axis(
     axes: Axes, recording: Recording, milliseconds: Array, charged: float | None = None
 ) -> None:
-    """Logarithmic axis in ms that holds the data, the slot and the deadline, each labelled."""
+    """Logarithmic axis that holds the data, the slot and the deadline, each labelled.
+
+    Parameters
+    ----------
+    axes : Axes
+        Its horizontal axis.
+    recording : Recording
+        With the slot and the deadline.
+    milliseconds : (N,) ndarray
+        What is drawn [ms].
+    charged : float, optional
+        A latency that was charged to all [ms], labelled as well.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     slot = 1e3 * float(recording.timing["slot_s"])

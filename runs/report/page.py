@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
@@ -17,12 +18,21 @@ from typing import Any
 
 from slotwise.emulator.scenario import InputError
 from slotwise.runs.report.canvas import Drawing, inline
-from slotwise.runs.report.figures import FIGURES, draw_figures
+from slotwise.runs.report.figures import FIGURES, LEARNING, draw_figures
 from slotwise.runs.report.finding import finding, setting
 from slotwise.runs.report.palette import Look, looks
 from slotwise.runs.report.recording import Recording, read_recording
 from slotwise.runs.report.scenario_fields import scenario_sections
-from slotwise.runs.report.tables import failure_rows, network_rows, result_table
+from slotwise.runs.report.tables import (
+    Heading,
+    Mark,
+    Table,
+    episode_table,
+    failure_rows,
+    learning_table,
+    network_rows,
+    result_table,
+)
 
 __all__ = ["write_report"]
 
@@ -99,7 +109,6 @@ def _page(recording: Recording, drawings: list[Drawing]) -> str:
     environment.filters["coded"] = lambda text: Markup(_coded(text))  # noqa: S704
     environment.filters["code"] = lambda text: Markup(_code(text))  # noqa: S704
     environment.filters["field"] = lambda text: Markup(_code(text, "._"))  # noqa: S704
-    heads, rows = result_table(recording)
     chosen = looks(recording.controllers)
     planned = len(recording.controllers) * len(recording.seeds)
     scenario = recording.scenario
@@ -112,9 +121,11 @@ def _page(recording: Recording, drawings: list[Drawing]) -> str:
         unfinished=None if len(recording.cells) >= planned else (len(recording.cells), planned),
         reference=recording.controllers[0],
         several=len(recording.each_seed()) > 1,
-        heads=heads,
-        rows=[(spec, Markup(_swatch(chosen[spec])), marks) for spec, marks in rows],  # noqa: S704
-        figures=[(drawing, Markup(inline(drawing))) for drawing in drawings],  # noqa: S704
+        results=_with_swatches(result_table(recording), chosen),
+        episodes=_with_swatches(episode_table(recording), chosen),
+        figures=_inlined([d for d in drawings if d.name not in LEARNING]),
+        lessons=_with_swatches(learning_table(recording), chosen),
+        lesson_figures=_inlined([d for d in drawings if d.name in LEARNING]),
         network=network_rows(recording),
         seeds=", ".join(str(seed) for seed in recording.seeds),
         failures=failure_rows(recording),
@@ -122,6 +133,26 @@ def _page(recording: Recording, drawings: list[Drawing]) -> str:
         facts=_facts(recording),
         attribution=_attribution(recording),
     )
+
+
+def _with_swatches(
+    table: Table, chosen: Mapping[str, Look]
+) -> tuple[list[Heading], list[tuple[str, str, list[Mark]]]]:
+    """A table whose controllers come with samples of their lines."""
+    from markupsafe import Markup
+
+    heads, rows = table
+    return heads, [
+        (spec, Markup(_swatch(chosen[spec])), marks)  # noqa: S704
+        for spec, marks in rows
+    ]
+
+
+def _inlined(drawings: list[Drawing]) -> list[tuple[Drawing, str]]:
+    """Figures with what the page holds of them."""
+    from markupsafe import Markup
+
+    return [(drawing, Markup(inline(drawing))) for drawing in drawings]  # noqa: S704
 
 
 def _coded(text: str) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from slotwise.emulator.scenario import InputError
 
-__all__ = ["Cell", "Event", "Recording", "finite", "read_recording"]
+__all__ = ["Cell", "Event", "Lessons", "Recording", "finite", "read_recording"]
 
 Array = NDArray[np.float64]
 Table = dict[str, Array]
@@ -34,6 +34,36 @@ class Event:
     kind: str
     user_id: int
     cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """Lessons of one cell.
+
+    Attributes
+    ----------
+    start_s, latency_s : (N,) ndarray
+        When each began, and how long it took on the network's clock [s].
+    gain, low, high : (N,) ndarray
+        What each was worth on observations held back [1], with its 95 % interval.
+    outcome : list of str
+        What came of it.
+    """
+
+    start_s: Array
+    latency_s: Array
+    gain: Array
+    low: Array
+    high: Array
+    outcome: list[str]
+
+    @property
+    def end_s(self) -> Array:
+        """When each had been computed [s]."""
+        return np.asarray(self.start_s + self.latency_s)
+
+
+_LESSON = ("start_s", "latency_s", "gain", "low", "high")
 
 
 @dataclass(frozen=True)
@@ -69,8 +99,18 @@ class Cell:
 
     @cached_property
     def decisions(self) -> Table:
-        """``elapsed_s`` (wall clock) and ``latency_s`` (charged) of every decision [s], (N,)."""
-        return _numbers(self.directory / "decisions.parquet", ("elapsed_s", "latency_s"))
+        """``slot``, ``start_s``, ``elapsed_s`` (wall clock), ``latency_s`` (charged) [s], (N,)."""
+        names = ("slot", "start_s", "elapsed_s", "latency_s")
+        return _numbers(self.directory / "decisions.parquet", names)
+
+    @cached_property
+    def lessons(self) -> Lessons:
+        """All lessons in the order of their times; none where the run kept no table of them."""
+        path = self.directory / "lessons.parquet"
+        if not path.is_file():
+            return Lessons(outcome=[], **{name: np.empty(0) for name in _LESSON})
+        outcome = [str(word) for word in _columns(path, ("outcome",))["outcome"].to_pylist()]
+        return Lessons(outcome=outcome, **_numbers(path, _LESSON))
 
     @cached_property
     def users(self) -> Table:
@@ -142,6 +182,7 @@ class Recording:
         """The scenario's timing; defaults where a field was left out."""
         given = {k: v for k, v in dict(self.scenario.get("timing") or {}).items() if v is not None}
         base = {"slot_s": 1e-3, "mode": "ideal", "slowdown": 1.0, "fallback": "hold"}
+        base |= {"learning": "background", "learning_share": 1.0}
         timing = base | given
         return timing | {"deadline_s": timing.get("deadline_s", timing["slot_s"])}
 
@@ -181,6 +222,15 @@ class Recording:
         """
         missed, reports = (self.value(controller, n) for n in ("missed_deadlines", "reports"))
         return (missed, reports) if missed is not None and reports else None
+
+    @property
+    def learners(self) -> list[str]:
+        """Controllers that tried a lesson, in the order of the comparison."""
+        return [spec for spec in self.controllers if self.learning(spec)]
+
+    def learning(self, controller: str) -> Mapping[str, Any]:
+        """What learning came to, a `slotwise.runs.learning.Learning`; empty for who did not."""
+        return self.summary.get(controller, {}).get("learning") or {}
 
     def value(self, controller: str, name: str) -> float | None:
         """A finite number of a controller's summary, or None."""

@@ -7,10 +7,13 @@ the template only places it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from slotwise.runs.intervals import Interval, mean_of_ratios
 from slotwise.runs.report.quantities import (
     MISSING,
     count,
@@ -18,9 +21,18 @@ from slotwise.runs.report.quantities import (
     percent,
     signed_percent,
 )
-from slotwise.runs.report.recording import Recording
+from slotwise.runs.report.recording import Recording, finite
 
-__all__ = ["Heading", "Mark", "failure_rows", "network_rows", "result_table"]
+__all__ = [
+    "Heading",
+    "Mark",
+    "Table",
+    "episode_table",
+    "failure_rows",
+    "learning_table",
+    "network_rows",
+    "result_table",
+]
 
 _PREFIXES = (("Gbit/J", 1e9), ("Mbit/J", 1e6), ("kbit/J", 1e3), ("bit/J", 1.0))
 
@@ -42,10 +54,14 @@ class Mark:
     best: bool = False
 
 
+Table = tuple[list[Heading], list[tuple[str, list[Mark]]]]
+"""Heads of columns without the first, the controller's, and rows: a controller and its cells."""
+
+
 # --- results ---------------------------------------------------------------------------------
 
 
-def result_table(recording: Recording) -> tuple[list[Heading], list[tuple[str, list[Mark]]]]:
+def result_table(recording: Recording) -> Table:
     """The summary with units in its heads and the best value of a column marked.
 
     Returns
@@ -171,6 +187,126 @@ def _missed(recording: Recording) -> Column:
 
 def _counts(recording: Recording, name: str, head: Heading) -> Column:
     return head, [Mark(count(recording.value(c, name))) for c in recording.controllers]
+
+
+def episode_table(recording: Recording) -> Table:
+    """Sum rate relative to the first controller's in each episode, seed by seed.
+
+    Returns
+    -------
+    heads : list of Heading
+        One for each episode.
+    rows : list of (str, list of Mark)
+        Controller and its ratios in per cent with half their paired 95 % intervals; none where
+        there is nothing to compare or no episode changes the network.
+    """
+    reference = recording.controllers[0]
+    seeds = [s for s in recording.seeds if (reference, s) in recording.cells]
+    if len(recording.controllers) < 2 or not seeds:
+        return [], []
+    cell = recording.cells[reference, seeds[0]]
+    episodes = [(e.time_s, e.cause) for e in cell.events if e.kind == "episode"]
+    starts = np.searchsorted(cell.slots["time_s"], [time_s - _INSTANT_S for time_s, _ in episodes])
+    if not 2 <= len(episodes) <= _EPISODES:
+        return [], []
+    columns: list[Column] = []
+    for (_, name), start, stop in zip(episodes, starts, [*starts[1:], None], strict=True):
+        found = [_ratio(recording, spec, slice(start, stop)) for spec in recording.controllers]
+        texts = [MISSING if r.value is None else f"{100 * r.value:.1f}" for r in found]
+        small = [
+            ""
+            if r.value is None or not r.high or r.high == r.low
+            else f"± {100 * (r.high - r.value):.1f}"
+            for r in found
+        ]
+        head = Heading(name, f"%, {reference if len(reference) <= 12 else 'the first'} = 100")
+        columns.append(_column(head, [r.value for r in found], texts, small, most=True))
+    rows = [
+        (spec, [marks[place] for _, marks in columns])
+        for place, spec in enumerate(recording.controllers)
+    ]
+    return [head for head, _ in columns], rows
+
+
+_EPISODES = 8
+_INSTANT_S = 1e-9
+
+
+def _ratio(recording: Recording, spec: str, slots: slice) -> Interval:
+    """Ratio of mean sum rates to the first controller's in some slots, paired by seed."""
+    reference = recording.controllers[0]
+    pairs = [
+        [recording.cells[who, s].slots["sum_rate"][slots].mean() for who in (spec, reference)]
+        for s in recording.seeds
+        if (spec, s) in recording.cells and (reference, s) in recording.cells
+    ]
+    ours, theirs = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
+    return mean_of_ratios(ours, theirs)
+
+
+# --- learning --------------------------------------------------------------------------------
+
+
+def learning_table(recording: Recording) -> Table:
+    """What learning came to, a row for each controller that tried a lesson.
+
+    Returns
+    -------
+    heads : list of Heading
+        Without the first column, the controller's.
+    rows : list of (str, list of Mark)
+        Controller and its cells; none where nobody learned.
+    """
+    tried = [
+        Mark(count(row.get("lessons")), f"{count(row['unfinished'])} unfinished")
+        if row.get("unfinished")
+        else Mark(count(row.get("lessons")))
+        for row in _lessons(recording)
+    ]
+    columns = [(Heading("Lessons tried", "count"), tried)]
+    columns += [
+        (Heading(text, "count"), [Mark(count(row.get(name))) for row in _lessons(recording)])
+        for text, name in (
+            ("Deployed", "deployed"),
+            ("Rejected", "rejected"),
+            ("Taken back", "rolled_back"),
+        )
+    ]
+    columns += [
+        (
+            Heading("Under way", "% of time"),
+            [Mark(percent(finite(row.get("clock_s_per_s")))) for row in _lessons(recording)],
+        ),
+        (
+            Heading("This machine", "s per s"),
+            [Mark(number(finite(row.get("machine_s_per_s")))) for row in _lessons(recording)],
+        ),
+    ]
+    told = [("Decision", "latency"), ("Report to powers", "answer")]
+    for text, name in told[:1] if recording.timing["mode"] == "ideal" else told:
+        for which, end in (("median", "p50"), ("99th\N{NO-BREAK SPACE}pct.", "p99")):
+            marks = [
+                Mark(
+                    _milliseconds(row.get(f"{name}_{end}_s")),
+                    f"else {_milliseconds(row.get(f'{name}_alone_{end}_s'))}",
+                )
+                for row in _lessons(recording)
+            ]
+            columns.append((Heading(f"{text}, {which}", "ms"), marks))
+    rows = [
+        (spec, [marks[place] for _, marks in columns])
+        for place, spec in enumerate(recording.learners)
+    ]
+    return [head for head, _ in columns], rows
+
+
+def _lessons(recording: Recording) -> list[Mapping[str, Any]]:
+    return [recording.learning(spec) for spec in recording.learners]
+
+
+def _milliseconds(value: Any) -> str:
+    seconds = finite(value)
+    return number(None if seconds is None else 1e3 * seconds)
 
 
 # --- network and failures --------------------------------------------------------------------

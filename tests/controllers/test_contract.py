@@ -24,9 +24,13 @@ SPECS = [
     "beam:width=3,depth=4,patience=0",
     "beam:width=2,polish=false",
     "beam:width=3,sparse=3",
+    "beam:csi=conditional-mean",
+    "beam:csi=kalman-sampled,draws=4",
     "ascent",
     "ascent:start=silent",
     "ascent:start=beam,levels=3,floor_db=-9,sweeps=2,cap=15",
+    "finetuned:base=mlp:gaussian-ic-10",
+    "finetuned:base=unrolled-tiny",
     "graph",
     "graph:rounding=better",
     "graph:sparse=3",
@@ -40,6 +44,9 @@ SPECS = [
     "unrolled:polish=5,rounding=better",
     "unrolled:sparse=3",
     "unrolled:sparse=3,polish=5,starts=2,flip=true",
+    "unrolled:csi=kalman,doppler=estimated",
+    "unrolled-late",
+    "unrolled-late:filter=kalman",
     "unrolled-tiny",
     "wmmse",
     "wmmse:starts=3",
@@ -49,6 +56,8 @@ SPECS = [
     "wmmse:tolerance=0,max_iterations=3",
     "wmmse:tolerance=1e-3,max_iterations=100",
     "wmmse:threads=2",
+    "wmmse:csi=conditional-mean",
+    "wmmse:csi=kalman,warm_start=true",
     "wmmse:sparse=3",
     "wmmse:sparse=3,starts=2,warm_start=true,flip=true",
 ]
@@ -61,7 +70,7 @@ every_controller = pytest.mark.parametrize("spec", SPECS)
 
 def rounding(spec: str) -> float:
     """By how much powers may differ where nothing but the order of sums does."""
-    return 3e-5 if spec.startswith(("graph", "mlp", "unrolled")) else 1e-9
+    return 3e-5 if spec.startswith(("finetuned", "graph", "mlp", "unrolled")) else 1e-9
 
 
 def draw(shape: tuple[int, ...], users: int, seed: int = 0) -> tuple[Array, Array, Array, Array]:

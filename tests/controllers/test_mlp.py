@@ -34,6 +34,7 @@ EVERY_SIZES = [
     MlpSizes(10, 10, 200, 3),
     MlpSizes(20, 20, 130, 3, "amplitude", "sigmoid"),
     MlpSizes(70, 10, 40, 1, "log", "relu6"),
+    MlpSizes(6, 6, 80, 2, "log", "sigmoid", "strongest"),
 ]
 every_size = pytest.mark.parametrize("sizes", EVERY_SIZES, ids=str)
 
@@ -89,6 +90,13 @@ def make(tmp_path: Path) -> Make:
 
 def forward(sizes: MlpSizes, tensors: dict[str, Array], snr: Array) -> Array:
     """The network as it is defined, on gains [n, N, K] in units of noise at full power."""
+    if sizes.order == "strongest":
+        powers = np.empty((len(snr), sizes.users))
+        for n, gain in enumerate(snr):
+            best = np.argsort(-np.diag(gain), kind="stable")
+            placed = gain[np.ix_(best, best)][None]
+            powers[n, best] = forward(sizes._replace(order="given"), tensors, placed)[0]
+        return powers
     values = snr.reshape(len(snr), -1)
     values = np.log2(values.clip(LOG_FLOOR)) if sizes.features == "log" else np.sqrt(values)
     for n in range(sizes.layers + 1):
@@ -251,6 +259,20 @@ def test_what_is_out_of_range_is_refused_by_name(
         make(MlpSizes(4, 4, 8, 1)).allocate(**problem | change)
 
 
+def test_the_strongest_first_makes_powers_follow_their_users(make: Make) -> None:
+    controller = make(MlpSizes(6, 6, 80, 2, "log", "sigmoid", "strongest"))
+    rng = np.random.default_rng(3)
+    gain, noise_power, p_max = rng.exponential(size=(5, 5)), rng.uniform(1, 2, 5), np.ones(5)
+    gain[4], gain[:, 4] = gain[3], gain[:, 3]  # equals keep their order
+    gain[3, 3] = gain[4, 4] = 0.0
+    power = controller.allocate(gain, noise_power, p_max)
+    assert controller.equivariant
+    for _ in range(4):
+        new = rng.permutation(5)
+        moved = controller.allocate(gain[np.ix_(new, new)], noise_power[new], p_max)
+        np.testing.assert_array_equal(moved, power[new])
+
+
 def test_rounding_at_half_and_the_better_of_the_two(make: Make) -> None:
     sizes = MlpSizes(8, 8, 60, 2)
     _, gain, noise_power, p_max = problems(sizes, 300)
@@ -317,6 +339,8 @@ def _closed(array: Array) -> Array:
         ({"users": True}, "users = True: must be an integer"),
         ({"stations": 3}, "stations = 3: must be at most users = 2"),
         ({"output": "tanh"}, "output = tanh: unknown"),
+        ({"order": "weakest"}, "order = weakest: must be given or strongest"),
+        ({"order": "strongest", "stations": 1}, "order = strongest: only where every user"),
         ({"width": 5}, "unexpected keyword argument 'width'"),
     ],
 )

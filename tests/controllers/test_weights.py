@@ -13,7 +13,7 @@ from slotwise.emulator.radio import sum_rate
 from slotwise.emulator.scenario import load
 
 
-@pytest.mark.parametrize("spec", ["graph", "unrolled", "unrolled-tiny"])
+@pytest.mark.parametrize("spec", ["graph", "unrolled", "unrolled-late", "unrolled-tiny"])
 def test_networks_of_any_size_are_as_good_as_their_cards_say(spec: str) -> None:
     """On draws of another seed, to four standard errors of the ratio."""
     card = read(spec, spec.partition("-")[0]).card

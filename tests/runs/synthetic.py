@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from slotwise.emulator.scenario import load
+from slotwise.runs.learning import learned
 
 Array = NDArray[np.float64]
 
@@ -57,6 +58,9 @@ class Plan:
     gains: Sequence[float] = (1.0, 1.22, 1.245, 1.1, 1.3, 0.9, 1.15, 1.05)
     latencies: Sequence[float] = (6e-6, 6e-4, 2.4e-4, 2e-5, 3e-3, 4e-5, 9e-5, 1.5e-4)
     ideal: bool = True
+    learners: Sequence[int] = ()
+    lessons: int = 12
+    lesson_s: float = 0.05
 
     def scenario(self) -> dict[str, Any]:
         """A resolved scenario whose timing is the plan's."""
@@ -68,6 +72,7 @@ class Plan:
             "slowdown": self.slowdown,
             "deadline_s": self.deadline_s,
             "latency_s": self.latency_s,
+            "learning_share": 0.5,
         }
         return table
 
@@ -142,6 +147,7 @@ def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) ->
                 name: sum(cell[name] for cell in own)
                 for name in ("reports", "missed_deadlines", "decisions", "faults", "fallbacks")
             },
+            "learning": _pooled_learning(own),
         }
     first = [cells[reference, seed] for seed in plan.seeds]
     names = ("joins", "leaves", "blocked", "handovers")
@@ -153,6 +159,15 @@ def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) ->
         "controllers": controllers,
         "network": {name: sum(cell[name] for cell in first) for name in names},
     }
+
+
+def _pooled_learning(own: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Counts added up; of everything else, the first seed's."""
+    each = [cell["learning"] for cell in own]
+    if each[0] is None:
+        return None
+    names = ("lessons", "deployed", "rejected", "rolled_back", "unfinished")
+    return {**each[0], **{name: sum(one[name] for one in each) for name in names}}
 
 
 def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, Any]:
@@ -205,7 +220,14 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
            elapsed_s=elapsed, latency_s=charged, users=present, missed=missed,
            fault=["NaN" if i in faulty else "" for i in range(plan.slots)])  # fmt: skip
 
+    lessons = _lessons(plan, own) if place in plan.learners else None
+    if lessons is not None:
+        _write(directory / "lessons.parquet", **lessons)
+    decisions = {"slot": np.arange(plan.slots), "start_s": time, "elapsed_s": elapsed,
+                 "latency_s": charged}  # fmt: skip
+    span_s = plan.slots * plan.slot_s
     summary = _summary(plan, rate, stay, elapsed) | {
+        "learning": lessons and learned([(lessons, decisions)], span_s, plan.slot_s),
         "mean_users": float(present.mean()),
         "missed_deadlines": int(missed.sum()),
         "faults": len(faulty),
@@ -227,6 +249,32 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
         },
     )
     return summary
+
+
+def _lessons(plan: Plan, rng: np.random.Generator) -> dict[str, Any]:
+    """Lessons that are worth less and less, and now and then are taken back."""
+    start = np.linspace(0, plan.slots * plan.slot_s, plan.lessons, endpoint=False) + plan.slot_s
+    gain = 0.08 * np.exp(-3 * np.linspace(0, 1, plan.lessons))
+    gain += 0.02 * rng.standard_normal(plan.lessons)
+    half = 0.01 + 0.02 * rng.random(plan.lessons)
+    outcome = np.where(gain > half, "deployed", "rejected").astype(object)
+    outcome[plan.lessons // 2 :: 7] = "rolled back"
+    latency = np.full(plan.lessons, 0.0 if plan.mode == "ideal" else plan.lesson_s)
+    if start[-1] + latency[-1] > plan.slots * plan.slot_s:
+        outcome = np.append(outcome[:-1], "unfinished")
+    return {
+        "slot": (start / plan.slot_s).astype(int),
+        "start_s": start,
+        "elapsed_s": np.full(plan.lessons, 0.5 * plan.lesson_s),
+        "latency_s": latency,
+        "outcome": [str(word) for word in outcome],
+        "samples": np.full(plan.lessons, 200),
+        "gain": gain,
+        "low": gain - half,
+        "high": gain + half,
+        "judged": np.full(plan.lessons, 40),
+        "cause": ["every 300 decisions"] * plan.lessons,
+    }
 
 
 def _events(

@@ -226,7 +226,7 @@ def test_a_warm_up_takes_hundreds_of_decisions(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(FullPower, "decide", counted)
     monkeypatch.setattr(quiet, "_WARM_BUDGET_S", 60.0)
     quiet.warm_up(load("gaussian-ic"), "max")
-    assert len(decisions) == 1 + 300  # the first is a rehearsal
+    assert len(decisions) == 300
 
 
 def test_a_warm_up_ends_however_slow_the_controller(monkeypatch: pytest.MonkeyPatch) -> None:

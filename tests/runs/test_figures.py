@@ -16,7 +16,7 @@ from matplotlib.image import imread
 
 from slotwise.runs.report.canvas import Drawing, inline, style
 from slotwise.runs.report.curves import bin_means, cumulative, moving_mean, nice_window, pieces
-from slotwise.runs.report.figures import FIGURES, draw_figures
+from slotwise.runs.report.figures import FIGURES, LEARNING, draw_figures
 from slotwise.runs.report.latency_figures import lateness_cost
 from slotwise.runs.report.palette import COLOURS, look, looks
 from slotwise.runs.report.quantities import count, duration, number, percent, signed_percent
@@ -153,7 +153,7 @@ def test_numbers_are_written_for_people(text: str, expected: str) -> None:
 
 
 def test_a_full_comparison_gets_every_figure_in_order(drawings: dict[str, Drawing]) -> None:
-    assert list(drawings) == list(FIGURES)
+    assert list(drawings) == [name for name in FIGURES if name not in LEARNING]
 
 
 def test_every_figure_has_words_of_its_own(drawings: dict[str, Drawing]) -> None:
@@ -166,12 +166,14 @@ def test_axes_carry_units_and_captions_say_sample_sizes_and_smoothing(
 ) -> None:
     assert "moving mean over 50 ms" in drawings["sum-rate"].caption
     assert "lowest seed to the highest" in drawings["sum-rate"].caption
+    assert "moving mean over 100 ms" in drawings["relative-rate"].caption
     assert "12,000 slots" in drawings["slot-rates"].caption
     assert "12,000 decisions" in drawings["latency"].caption
     # Text is drawn as paths; matplotlib leaves each string beside its paths as a comment.
     for name, axes in {
         "trade-off": ("decision latency [ms]", "mean sum rate [bit/s/Hz]"),
         "sum-rate": ("network time [s]", "sum rate [bit/s/Hz]", "07:00", "joins", "leaves"),
+        "relative-rate": ("network time [s]", "sum rate, max = 100 [%]", "07:00"),
         "slot-rates": ("sum rate of a slot [bit/s/Hz]",),
         "user-rates": ("mean rate of a user's stay [bit/s/Hz]",),
         "latency": ("decision latency [ms]", "slot = deadline 1 ms"),
@@ -244,7 +246,7 @@ def test_long_series_become_lines_of_at_most_1500_points(
 ) -> None:
     plan = synthetic.Plan(seeds=(1,), slots=24_000, ideal=False)
     recording = read_recording(synthetic.write_comparison(tmp_path, plan))
-    for name in ("sum-rate", "slot-rates", "latency", "active-users"):
+    for name in ("sum-rate", "relative-rate", "slot-rates", "latency", "active-users"):
         drawing = _draw(recording, name)
         assert drawing is not None
         lines = re.findall(r'<path d="([^"]+)"', drawing.svg)
@@ -282,7 +284,7 @@ def test_without_places_and_changes_there_is_neither_map_nor_curve_of_users(
 def test_a_single_run_has_nothing_to_trade_off(synthetic: ModuleType, tmp_path: Path) -> None:
     plan = synthetic.Plan(slots=300)
     names = [d.name for d in draw_figures(read_recording(synthetic.write_run(tmp_path, plan)))]
-    assert set(FIGURES) - set(names) == {"trade-off", "lateness"}
+    assert set(FIGURES) - set(names) == {"trade-off", "lateness", "relative-rate", *LEARNING}
 
 
 def test_a_network_without_users_still_has_figures(synthetic: ModuleType, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_no_number_on_the_page_is_missing_as_nan_or_none(page: Path) -> None:
 
 def test_every_figure_on_the_page_has_a_label_and_a_caption(page: Path) -> None:
     figures = re.findall(r"<figure.*?</figure>", page.read_text("utf-8"), re.DOTALL)
-    assert len(figures) == 8
+    assert len(figures) == 9
     for figure in figures:
         assert re.search(r'<svg class="plot" role="img" aria-label="[^"]{20,}"', figure)
         assert re.search(r"<figcaption>[^<]{40,}", figure)

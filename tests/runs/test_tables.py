@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from slotwise.runs.learning import Learning
 from slotwise.runs.pooled import Comparison, NetworkCounts, Row
 from slotwise.runs.tables import network_line, show_comparison, to_json
 
@@ -31,7 +32,27 @@ def _row(rate: float, relative: float, half: float) -> Row:
         decisions=1000,
         faults=7,
         fallbacks=7,
+        learning=None,
     )
+
+
+LEARNING = Learning(
+    lessons=1012,
+    deployed=7,
+    rejected=1004,
+    rolled_back=1,
+    unfinished=0,
+    clock_s_per_s=0.1834,
+    machine_s_per_s=0.0567,
+    latency_p50_s=1.5e-5,
+    latency_p99_s=1e-4,
+    latency_alone_p50_s=1.4e-5,
+    latency_alone_p99_s=2e-4,
+    answer_p50_s=None,
+    answer_p99_s=None,
+    answer_alone_p50_s=None,
+    answer_alone_p99_s=None,
+)
 
 
 RESULT = Comparison(
@@ -68,6 +89,49 @@ def test_a_narrow_terminal_gets_two_tables_and_loses_nothing(
         assert value in tables
     assert tables.count("warm_start=true") == 2
     assert line.startswith("urban: 2 networks of 1,000 slots; 1,234 joins, 5 leaves")
+
+
+def _learned(learning: Learning | None) -> Comparison:
+    rows = RESULT["controllers"]
+    row: Row = {**rows[SPEC], "learning": learning}
+    return {**RESULT, "controllers": {"max": rows["max"], SPEC: row}}
+
+
+def test_those_who_learned_and_nobody_else_stand_in_a_table_of_their_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_comparison(_learned(LEARNING), "last line")
+    out = capsys.readouterr().out
+    whole, second = (_words(line) for line in out.splitlines() if SPEC in line)
+    assert whole.endswith("1.25 2.0 7")
+    assert second == f"{SPEC} 1,012 7 1,004 1 18.3 0.0567 0.0150 0.0140"
+    assert out.splitlines()[-1] == "last line"
+
+
+def test_unfinished_lessons_are_counted_where_there_are_any(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_comparison(_learned({**LEARNING, "unfinished": 3}))
+    row = [line for line in capsys.readouterr().out.splitlines() if SPEC in line][1]
+    assert _words(row).startswith(f"{SPEC} 1,012 7 1,004 1 3 18.3")
+
+
+def test_where_nobody_learned_there_is_no_table_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    show_comparison(_learned(None))
+    assert "taken back" not in capsys.readouterr().out
+
+
+def test_the_table_of_learning_fits_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    show_comparison(_learned({**LEARNING, "latency_p50_s": None}))
+    out = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out)
+    assert max(map(len, out.splitlines())) <= 80
+    for value in ("1,012", "1,004", "18.3", "0.0567", "0.0140"):
+        assert value in out
 
 
 def test_json_has_every_digit_and_no_nan() -> None:

@@ -1,0 +1,109 @@
+"""Fading drawn anew on what was observed, so that few observations are many.
+
+Long-term gains are known, so every observed gain over its mean is a draw of the fading, and what
+was seen on one link may be seen on another: a bootstrap (B. Efron, "Bootstrap methods: another look
+at the jackknife", Ann. Statist. 7(1), 1979). No law of fading is assumed, only that it is the same
+on all links between users and their own receivers, and the same on all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["Part", "Refading", "pools_of", "shared_antennas"]
+
+Part = tuple[Tensor, Tensor | None, Tensor]
+"""Observed gains [n, K, K], their means, and weights [n, K] of observations with as many users."""
+
+
+class Refading:
+    """Fading of observations, drawn anew from that of all.
+
+    Parameters
+    ----------
+    snr, mean : Tensor, shape (n, K, K)
+        Observed gains and their means.
+    pools : tuple of two Tensor
+        Observed gains over their means, of users' own links and of the others.
+    """
+
+    def __init__(self, snr: Tensor, mean: Tensor, pools: tuple[Tensor, Tensor]) -> None:
+        self._mean, self._pools = mean, pools
+        self._own, self._row, self._column = shared_antennas(snr)
+        self._alone = bool((self._own.sum((1, 2)) == snr.shape[1]).all())
+
+    def drawn(self, snr: Tensor, rows: Tensor, dice: torch.Generator) -> Tensor:
+        """Gains of some observations with other fading.
+
+        Parameters
+        ----------
+        snr : Tensor, shape (b, K, K), float32
+            Gains of these as observed, kept where the mean is zero.
+        rows : Tensor, shape (b,), int64
+            Which they are.
+        dice : torch.Generator
+            What is drawn from.
+
+        Returns
+        -------
+        Tensor, shape (b, K, K), float32
+        """
+        own, other = (
+            pool[torch.randint(len(pool), snr.shape, generator=dice)] for pool in self._pools
+        )
+        factor = torch.where(self._own[rows], own, other)
+        if not self._alone:  # whoever shares an antenna shares its fading
+            factor = factor.gather(1, self._row[rows].unsqueeze(2).expand_as(factor))
+            factor = factor.gather(2, self._column[rows].unsqueeze(1).expand_as(factor))
+        mean = self._mean[rows]
+        return torch.where(mean > 0.0, mean * factor, snr)
+
+
+def shared_antennas(snr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Who shares an antenna: users with equal rows a receiver, with equal columns a transmitter.
+
+    Parameters
+    ----------
+    snr : Tensor, shape (n, K, K), float32
+        Observed gains; rows are receivers.
+
+    Returns
+    -------
+    own : Tensor, shape (n, K, K), bool
+        Which gains are of a link between a user and its own receiver.
+    row, column : Tensor, shape (n, K), int64
+        First user with the same receiver and with the same transmitter.
+    """
+    users = snr.shape[1]
+    key = torch.sqrt(torch.arange(2.0, users + 2.0, dtype=torch.float64))  # equal sums, equal rows
+    alike = []
+    for gain in (snr, snr.transpose(1, 2)):
+        code = (gain.double() * key).sum(2)
+        alike.append((code.unsqueeze(2) == code.unsqueeze(1)) & (code > 0.0).unsqueeze(1))
+    own = alike[0] | alike[1] | torch.eye(users, dtype=torch.bool)
+    row, column = ((each | torch.eye(users, dtype=torch.bool)).int().argmax(2) for each in alike)
+    return own, row, column
+
+
+def pools_of(parts: Sequence[Part]) -> tuple[Tensor, Tensor] | None:
+    """Observed gains over their means, of users' own links and of the others; None without any.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+        Everything observed.
+    """
+    own_ratios, other_ratios = [], []
+    for snr, mean, _ in parts:
+        if mean is None:
+            return None
+        ratio, known, own = snr / mean, mean > 0.0, shared_antennas(snr)[0]
+        own_ratios.append(ratio[own & known])
+        other_ratios.append(ratio[~own & known])
+    own_pool, other_pool = torch.cat(own_ratios), torch.cat(other_ratios)
+    if len(own_pool) == 0:
+        return None
+    return own_pool, other_pool if len(other_pool) else own_pool

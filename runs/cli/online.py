@@ -1,0 +1,138 @@
+"""The command ``study online``: networks that go on learning, measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from slotwise.runs.cli.options import (
+    Interrupted,
+    Json,
+    Seed,
+    examples,
+    tell_of_compiling,
+)
+
+if TYPE_CHECKING:
+    from slotwise.runs.studies.online.draws import Measured
+
+__all__ = ["add_to"]
+
+ScaleName = Literal["minutes", "full"]
+
+_NOISE_W, _P_MAX_W = 1e-12, 0.1
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command of this module to the commands of ``study``."""
+    app.command(
+        epilog=examples(
+            "slotwise study online",
+            "slotwise study online --scale full --gains survey-2019-02-19 --jobs 2",
+            "slotwise study online --tables drift --seeds 3",
+        )
+    )(online)
+
+
+def online(  # noqa: PLR0913 - a parameter is an option of the command
+    *,
+    scale: Annotated[
+        ScaleName, typer.Option("--scale", help="A look in some minutes, or all of it.")
+    ] = "minutes",
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=1, help="Networks; left out: the scale's.", show_default=False),
+    ] = None,
+    seed: Seed = 0,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, help="Processes; times are measured by one alone.")
+    ] = 1,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Directory to write, or to go on with; left out: online-SCALE here.",
+            show_default=False,
+        ),
+    ] = None,
+    tables: Annotated[
+        str,
+        typer.Option(
+            "--tables",
+            metavar="LIST",
+            help="Parts to make, such as samples,drift; left out: all.",
+            show_default=False,
+        ),
+    ] = "",
+    gains: Annotated[
+        Path | None,
+        typer.Option(
+            "--gains",
+            metavar="FILE",
+            help="Measured gains of ten users in order of time: .npy or .csv as of evaluate, or "
+            "the folder of a Wi-Fi survey.",
+            show_default=False,
+        ),
+    ] = None,
+    noise_power: Annotated[
+        float | None,
+        typer.Option(
+            "--noise-power",
+            min=1e-30,
+            help="With --gains: noise power in W (1e-12).",
+            show_default=False,
+        ),
+    ] = None,
+    p_max: Annotated[
+        float | None,
+        typer.Option(
+            "--p-max",
+            min=1e-30,
+            help="With --gains: largest power in W (0.1).",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Fine-tuning: real samples, episodes, whole lives, drift, time.
+
+    Pre-trained networks learn from what a network that they have not met reports,
+    beside those that begin anew, those that learn nothing, and WMMSE.
+    """
+    from slotwise.runs.cli.studies import names_of, run_study
+    from slotwise.runs.studies.online.ahead import compute_ahead
+    from slotwise.runs.studies.online.scale import SCALES
+    from slotwise.runs.studies.online.study import online as made
+
+    chosen = SCALES[scale]
+    place = out or Path(f"online-{scale}")
+    networks = range(seed, seed + (seeds or chosen.seeds))
+    study = made(chosen, networks, _measured(gains, noise_power, p_max))
+    names = names_of(tables)
+    if jobs > 1:
+        tell_of_compiling()
+        try:
+            compute_ahead(study, names, place, jobs)
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"what is measured is kept in {place}; the same command goes on"
+            ) from None
+    run_study(study, place, names, as_json)
+
+
+def _measured(
+    gains: Path | None, noise_power: float | None, p_max: float | None
+) -> Measured | None:
+    from slotwise.emulator.scenario import InputError
+    from slotwise.runs.studies.online.draws import Measured
+
+    if gains is None:
+        if noise_power is not None or p_max is not None:
+            raise InputError("--noise-power, --p-max: with --gains only")
+        return None
+    if not gains.exists():
+        raise InputError(f"--gains {gains}: no such file or folder")
+    return Measured(gains, noise_power or _NOISE_W, p_max or _P_MAX_W)

@@ -7,12 +7,12 @@ from pathlib import Path
 import typer
 
 from slotwise.runs.cli.options import Json, Seed, examples
-from slotwise.runs.cli.studies import Out, ScaleOption, Tables, names_of, run_study
+from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
 
-__all__ = ["add_density_to"]
+__all__ = ["add_to"]
 
 
-def add_density_to(study: typer.Typer) -> None:
+def add_to(study: typer.Typer) -> None:
     """Add the command of this module to ``study``."""
     study.command(
         "zappone2019-transfer",

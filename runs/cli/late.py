@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from slotwise.runs.cli.options import Json, Seed, examples
-from slotwise.runs.cli.studies import Out, ScaleOption, Tables, names_of, run_study
+from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
 
-__all__ = ["add_late_to"]
+__all__ = ["add_to"]
 
 Weights = Annotated[
     str,
@@ -22,7 +22,7 @@ Weights = Annotated[
 ]
 
 
-def add_late_to(study: typer.Typer) -> None:
+def add_to(study: typer.Typer) -> None:
     """Add the command of this module to ``study``."""
     study.command(
         "late", epilog=examples("slotwise study late", "slotwise study late --scale paper --out l")

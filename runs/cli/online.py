@@ -14,6 +14,7 @@ from slotwise.runs.cli.options import (
     examples,
     tell_of_compiling,
 )
+from slotwise.runs.cli.study_options import names_of, run_study
 
 if TYPE_CHECKING:
     from slotwise.runs.studies.online.draws import Measured
@@ -102,7 +103,6 @@ def online(  # noqa: PLR0913 - a parameter is an option of the command
     Pre-trained networks learn from what a network that they have not met reports,
     beside those that begin anew, those that learn nothing, and WMMSE.
     """
-    from slotwise.runs.cli.studies import names_of, run_study
     from slotwise.runs.studies.online.ahead import compute_ahead
     from slotwise.runs.studies.online.scale import SCALES
     from slotwise.runs.studies.online.study import online as made

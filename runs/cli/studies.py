@@ -2,54 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slotwise.runs.cli import policies
-from slotwise.runs.cli.options import (
-    Interrupted,
-    Json,
-    Seed,
-    clean_stdout,
-    examples,
-    print_json,
-    tell_of_compiling,
-)
+from slotwise.runs.cli import density, late, online, policies
+from slotwise.runs.cli.options import Json, Seed, examples
+from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
 
 if TYPE_CHECKING:
     from slotwise.runs.studies.setting import Scale
-    from slotwise.runs.studies.study import Finished, Study
 
-__all__ = ["add_to", "names_of", "run_study"]
+__all__ = ["add_to"]
 
-ScaleName = Literal["minutes", "paper"]
-
-ScaleOption = Annotated[
-    ScaleName,
-    typer.Option("--scale", help="Draws and training: some minutes, or as many as the paper's."),
-]
-Out = Annotated[
-    Path | None,
-    typer.Option(
-        "--out",
-        metavar="DIR",
-        help="Directory to write, or to go on with; left out: NAME-SCALE here.",
-        show_default=False,
-    ),
-]
-Tables = Annotated[
-    str,
-    typer.Option(
-        "--tables",
-        metavar="LIST",
-        help="Tables and figures to make, such as 1,2,fig3; left out: all.",
-        show_default=False,
-    ),
-]
 Retrain = Annotated[
     bool,
     typer.Option(
@@ -60,10 +26,6 @@ Retrain = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module to the command line."""
-    from slotwise.runs.cli import online
-    from slotwise.runs.cli.density import add_density_to  # which uses what is here
-    from slotwise.runs.cli.late import add_late_to
-
     study = typer.Typer(
         help="Measure again what a paper published.",
         no_args_is_help=False,
@@ -83,8 +45,8 @@ def add_to(app: typer.Typer) -> None:
         epilog=examples("slotwise study rsun2024", "slotwise study rsun2024 --tables 1000")
     )(rsun2024)
     policies.add_judgement_to(study)
-    add_density_to(study)
-    add_late_to(study)
+    density.add_to(study)
+    late.add_to(study)
     online.add_to(study)
     app.add_typer(study, name="study")
 
@@ -173,16 +135,6 @@ def rsun2024(
     run_study(made(chosen, seed, specs), place, names_of(tables), as_json)
 
 
-def names_of(tables: str) -> list[str]:
-    """Names that the option ``--tables`` lists."""
-    from slotwise.emulator.scenario import InputError
-
-    names = [name for name in tables.replace(" ", "").split(",") if name]
-    if tables and not names:
-        raise InputError(f"--tables {tables}: names no table")
-    return names
-
-
 def _specs(retrain: bool, scale: Scale, seed: int, place: Path) -> Any:
     """What a method's label stands for: itself, or a network that is trained first."""
     if not retrain:
@@ -190,40 +142,3 @@ def _specs(retrain: bool, scale: Scale, seed: int, place: Path) -> Any:
     from slotwise.runs.studies.retraining import Retrained
 
     return Retrained(place / "weights", scale, seed)
-
-
-def run_study(study: Study, place: Path, names: Sequence[str], as_json: bool) -> None:
-    """Run a study's parts and show each when it is done."""
-    import sys
-
-    from slotwise.runs.directory import read_json
-    from slotwise.runs.studies.study import choose, run
-
-    choose(study.parts, names)
-    tell_of_compiling()
-    command = shlex.join(("slotwise", *sys.argv[1:]))
-    try:
-        with clean_stdout(as_json):
-            for finished in run(study, place, names, command):
-                if not as_json:
-                    _show(finished)
-    except KeyboardInterrupt:
-        raise Interrupted(
-            f"what is measured is kept in {place}; the same command goes on"
-        ) from None
-    if as_json:
-        print_json(read_json(place / "study.json"))
-    else:
-        typer.echo(f"written: {place / 'README.md'}")
-
-
-def _show(finished: Finished) -> None:
-    from slotwise.runs.studies.terminal import grid_table
-    from slotwise.runs.tables import show
-
-    part, document = finished.part, finished.document
-    parts: list[Any] = [f"{part.title}", part.words]
-    for grid in document.grids:
-        parts += [grid.title] if grid.title else []
-        parts.append(grid_table(grid))
-    show(*parts, *document.notes)

@@ -185,7 +185,7 @@ def test_false_alarms_are_counted_with_garwoods_interval() -> None:
 
 def test_a_change_is_found_in_the_scenario_that_changes() -> None:
     found_ = alarms.watched(load("drift"), 1200, 2, 0)
-    assert all(any(1000 <= slot < 1200 for slot in one) for one in found_)
+    assert all(any(1000 <= slot < 1200 for slot in one.alarms) for one in found_)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from slotwise.runs.studies.density.samples import SPREAD
+
 __all__ = ["EPOCHS", "EPOCH_BATCH", "MODEL_SAMPLES", "Arm", "Order", "Recipe", "curve_steps"]
 
 Arm = Literal["tuned", "scratch"]
@@ -71,7 +73,8 @@ class Order:
 
     def identity(self) -> dict[str, Any]:
         """Everything that a result depends on, as JSON."""
-        return asdict(self)
+        spread = {"spread": SPREAD} if self.case == "C" else {}
+        return asdict(self) | spread
 
     def rng(self, stream: str, number: int = 0) -> np.random.Generator:
         """Random numbers of one purpose, the same for all architectures."""

@@ -16,11 +16,12 @@ from slotwise.emulator.radio import from_dbm
 from slotwise.runs.studies.density import grid, poisson
 from slotwise.runs.studies.density.cellular import NETWORK, Array
 
-__all__ = ["CASES", "B", "C", "Case", "Draws", "log_density", "lost_efficiency"]
+__all__ = ["CASES", "SPREAD", "B", "C", "Case", "Draws", "log_density", "lost_efficiency"]
 
 _LOWEST_DBM, _HIGHEST_DBM = -10.0, 60.0
-_SPREAD = 0.1
-"""Standard deviation of static and idle power over their mean."""
+SPREAD = 0.05
+"""Standard deviation of static and idle power over their mean: so small that an idle station hardly
+ever consumes nearly as much as an active one, where the best density falls as from a cliff."""
 _UNIFORM_SPAN = 3.0**0.5  # half the width of a uniform distribution of variance one
 _FLOOR = 0.05  # of the mean: no power is negative, not even once in a billion draws
 
@@ -107,11 +108,11 @@ class Case:
             away = (
                 rng.uniform(-_UNIFORM_SPAN, _UNIFORM_SPAN, (samples, 2))
                 if uniform
-                else np.maximum(rng.normal(size=(samples, 2)), (_FLOOR - 1.0) / _SPREAD)
+                else np.maximum(rng.normal(size=(samples, 2)), (_FLOOR - 1.0) / SPREAD)
             )
-        ratio = 1.0 + _SPREAD * away
+        ratio = 1.0 + SPREAD * away
         hardware = np.array([NETWORK.static_w, NETWORK.idle_w]) * ratio
-        inputs = np.column_stack([told, np.log(ratio) / _SPREAD])[:, : self.inputs]
+        inputs = np.column_stack([told, np.log(ratio) / SPREAD])[:, : self.inputs]
         return np.column_stack([from_dbm(level), hardware]), inputs
 
 

@@ -7,7 +7,7 @@ takes after a change, on the four episodes of the scenario ``drift``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from slotwise.runs.report.quantities import MISSING, count, number
 from slotwise.runs.studies.online.scale import OnlineScale
 from slotwise.runs.studies.part import Document, Grid, Part, Result, Unit
 
-__all__ = ["alarms_part", "poisson_bounds", "watched"]
+__all__ = ["Watched", "alarms_part", "poisson_bounds", "watched"]
 
 _STILL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "independent fading": ("gaussian-ic", ()),
@@ -41,8 +41,23 @@ _PER = 100_000
 _CONFIDENCE = 0.95
 
 
-def watched(scenario: Scenario, slots: int, networks: int, seed: int) -> list[list[int]]:
-    """Slots in which drift tests alarm, one test for each network.
+class Watched(NamedTuple):
+    """What a drift test said of one network.
+
+    Attributes
+    ----------
+    alarms : list of int
+        Slots in which it alarmed.
+    block : int
+        Reports of a block in the end.
+    """
+
+    alarms: list[int]
+    block: int
+
+
+def watched(scenario: Scenario, slots: int, networks: int, seed: int) -> list[Watched]:
+    """What drift tests say, one test for each network.
 
     Parameters
     ----------
@@ -62,7 +77,7 @@ def watched(scenario: Scenario, slots: int, networks: int, seed: int) -> list[li
             if test.watch(levels(snr[number_])):
                 alarms[number_].append(report.slot)
         emulator.grant(np.zeros(report.user_id.shape), sound=True)
-    return alarms
+    return [Watched(*each) for each in zip(alarms, (test.block for test in tests), strict=True)]
 
 
 def poisson_bounds(events: int) -> tuple[float, float]:
@@ -97,8 +112,8 @@ def alarms_part(scale: OnlineScale, seed: int) -> Part:
     words = (
         f"The test of `finetuned` on {scale.networks} networks of {scale.watched:,} slots each, "
         "10 users, exact CSI, one report a slot; an interval is the exact one of a Poisson count, "
-        "alarms taken as independent. Its design rate, blocks of 20 reports being independent and "
-        "normal, is one in 3,200 blocks, 1.6 in 100,000 reports."
+        "alarms taken as independent. *Block* is the median length of the blocks of reports that "
+        "tests arrived at."
     )
     return Part("alarms", "Drift test", words, (*still, drift), _document)
 
@@ -110,9 +125,12 @@ def _identity(values: Mapping[str, Any]) -> Callable[[], Mapping[str, Any]]:
 def _still(scenario: Scenario, scale: OnlineScale, seed: int) -> Callable[..., Result]:
     def compute(_: Callable[[int], None]) -> Result:
         found = watched(scenario, scale.watched, scale.networks, seed)
-        alarms = sum(map(len, found))
-        quiet = sum(not each for each in found)
-        return {"alarms": alarms, "reports": scale.watched * scale.networks, "quiet": quiet}
+        return {
+            "alarms": sum(len(each.alarms) for each in found),
+            "reports": scale.watched * scale.networks,
+            "quiet": sum(not each.alarms for each in found),
+            "block": float(np.median([each.block for each in found])),
+        }
 
     return compute
 
@@ -127,7 +145,9 @@ def _drifting(scale: OnlineScale, seed: int) -> Callable[..., Result]:
         changes = []
         for number_, name in enumerate(each.name for each in scenario.episodes):
             start, stop = starts[number_], starts[number_ + 1]
-            within = [[slot - start for slot in one if start <= slot < stop] for one in found]
+            within = [
+                [slot - start for slot in one.alarms if start <= slot < stop] for one in found
+            ]
             delays = [int(one[0]) for one in within if one]
             changes.append({"to": name, "networks": len(found), "delays": delays})
         return {"changes": changes}
@@ -145,8 +165,9 @@ def _document(results: Sequence[Result]) -> Document:
         rate = _PER * alarms / reports
         rows.append({"network": name, **result, "per_100000": rate, "low": low, "high": high})
         bounds = f"{number(low, 2)} to {number(high, 2)}"
-        cells.append((name, count(reports), count(alarms), number(rate, 2), bounds))
-    heads = ("nothing changes", "reports", "alarms", "in 100,000", "95% interval")
+        block = count(result["block"])
+        cells.append((name, count(reports), block, count(alarms), number(rate, 2), bounds))
+    heads = ("nothing changes", "reports", "block", "alarms", "in 100,000", "95% interval")
     delays = []
     for change in drift["changes"][1:]:
         found: NDArray[np.float64] = np.array(change["delays"], np.float64)

@@ -83,7 +83,7 @@ SCALES = {
         slots={"drift": 2000, "d2d": 1600, "auckland": 2000},
         held=200,
         watched=20_000,
-        networks=20,
+        networks=10,
         blocks=60,
         block_s=0.25,
     ),

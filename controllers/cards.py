@@ -8,7 +8,6 @@ files come with the package; they are known by name, others by their path.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.emulator.scenario import InputError, nearest
 
 __all__ = ["Card", "Network", "Result", "Trained", "digest", "read", "shipped", "write"]
@@ -207,16 +207,7 @@ def write(
             raise ValueError(f"tensor {name} has NaN or a number beyond ±{largest:.3g}")
         kept[name] = np.ascontiguousarray(tensor, np.float16 if half else np.float32)
     content = save(kept, metadata={_KEY: card.model_dump_json(), _DIGEST: digest(kept)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, content)
 
 
 def shipped(network: str | None = None) -> dict[str, Path]:

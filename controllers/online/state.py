@@ -7,7 +7,6 @@ its place and renamed into it, so a kill at any moment leaves the one before.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.emulator.scenario import InputError
 
 __all__ = ["State", "read", "write"]
@@ -66,16 +66,7 @@ def write(path: Path, state: State, identity: Mapping[str, Any]) -> None:
     header = {"format": _FORMAT, "identity": dict(identity), "values": state.values}
     arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
     content = save(arrays, metadata={_KEY: json.dumps(header)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, content)
 
 
 def read(path: Path, identity: Mapping[str, Any]) -> State:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -20,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.emulator.scenario import InputError
 
@@ -81,16 +81,7 @@ def write(path: Path, checkpoint: Checkpoint, identified: str) -> None:
     header = {"format": _FORMAT, "digest": identified, "progress": checkpoint.progress}
     tensors = {name: tensor.detach().contiguous() for name, tensor in checkpoint.tensors.items()}
     content = save(tensors, metadata={_KEY: json.dumps(header)})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, content)
 
 
 def read(path: Path, identified: str) -> Checkpoint:

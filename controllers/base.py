@@ -44,6 +44,8 @@ class Controller(ABC):
         whenever nothing is being learned.
     rehearsing : bool
         Whether what it does now counts for nothing, so that it keeps no file.
+    lasting : bool
+        Whether what it learns outlives its life, so that the same life is not the same again.
     seed : int
         What `reset` was given last.
     """
@@ -52,6 +54,7 @@ class Controller(ABC):
     equivariant: bool = False
     learns: bool = False
     rehearsing: bool = False
+    lasting: bool = False
     seed: int = 0
 
     @abstractmethod
@@ -124,8 +127,18 @@ class Controller(ABC):
         """
         return None
 
-    def deploy(self) -> None:  # noqa: B027 - for those that learn
-        """Decide by what the last lesson says from now on: learning it has taken until now."""
+    def deploy(self) -> bool | None:
+        """Decide by what the last lesson says from now on: learning it has taken until now.
+
+        Returns
+        -------
+        bool or None
+            False if nothing decides by it after all, say because the network has changed meanwhile.
+        """
+        return None
+
+    def leave(self) -> None:  # noqa: B027 - for those that learn
+        """The life is over: keep what is to be kept."""
 
     def reset(
         self,

@@ -10,6 +10,8 @@ Observations are kept in `slotwise.controllers.online`, what a lesson does to we
 
 from __future__ import annotations
 
+import os
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,7 +50,6 @@ HOLD_OUT = 5
 """One observation in so many is never learned from: on these, networks are judged."""
 
 _FEWEST_KEPT = 20
-_IMITATED = 0.25  # of a lesson of random weights, which the rate alone would lead to full power
 
 
 class Finetuned(Controller):
@@ -73,12 +74,11 @@ class Finetuned(Controller):
     keep : str
         Which, see `slotwise.controllers.online.memory.Memory`. The newest are forgotten when a
         change is found, the others are not.
-    steps, rate, pull : int, float, float
-        Gradient steps of a lesson, learning rate, and pull to the trained weights: what is added to
-        the loss for every squared difference from them. Left out or negative: what is recommended
-        for the base, `slotwise.controllers.training.tuning`.
-    layers : int
-        Learn the weights of so many last layers alone; 0: all.
+    steps, rate, pull, layers : int, float, float, int
+        Gradient steps of a lesson, learning rate, pull to the weights of the beginning (what is
+        added to the loss for every squared difference from them), and how many last layers are
+        learned (0: all). Left out or -1: what is recommended for the base,
+        `slotwise.controllers.training.tuning`.
     fresh : bool
         Forget the trained weights and begin with random ones: what training beforehand is worth.
     guard : bool
@@ -125,21 +125,26 @@ class Finetuned(Controller):
         begun = make(base.replace("+", ","))
         if not isinstance(begun, Learned):
             raise InputError(f"base = {base}: must be a network that can be trained further")
+        if "csi=" in base:
+            raise InputError(f"base = {base}: what is learned from are reports: leave out csi")
         wished = {"steps": steps, "rate": rate, "pull": pull, "layers": layers}
-        given: dict[str, Any] = {name: value for name, value in wished.items() if value >= 0}
-        if fresh:
-            given["imitate"] = _IMITATED
+        given: dict[str, Any] = {name: value for name, value in wished.items() if value != -1}
         self._learner = _learner(begun, {"objective": objective, **given})
-        self.equivariant = begun.equivariant
+        self.equivariant, self.lasting = begun.equivariant, bool(resume)
         self._base, self._guard, self._fresh, self._keep = begun, guard, fresh, keep
-        self._placed = isinstance(begun, Mlp)
+        # A perceptron that sorts users tells them apart by their gains and needs no places.
+        self._placed = isinstance(begun, Mlp) and begun.sizes.order == "given"
         self._identity = {
             "base": base,
             "weights": digest(dict(begun.tensors)),
+            "every": every,
+            "when": when,
+            "objective": objective,
             "memory": memory,
             "keep": keep,
-            "objective": objective,
+            **wished,
             "fresh": fresh,
+            "guard": guard,
         }
         self._memory = Memory(memory, keep)
         self._folder = Path(resume) if resume else None
@@ -154,7 +159,7 @@ class Finetuned(Controller):
         self._coming: Learned | None = None
         self._memory.begin(self.seed)
         self._schedule.begin()
-        self._drift, self._places = DriftTest(), Places()
+        self._drift, self._places = DriftTest(), Places(self._learner.most_users)
         self._mean: tuple[Any, Any, Floats] = (None, None, np.empty((0, 0), np.float32))
 
     @property
@@ -191,12 +196,17 @@ class Finetuned(Controller):
         if self._drift.watch(levels(kept[0])):
             self._schedule.change()
             self._deployment.change()
+            self._coming = None  # was judged on what is no more
             if self._keep == "recent":
                 self._memory.begin(self.seed)
-        if self._schedule.observe() % HOLD_OUT == 0:
-            self._deployment.hold_back(*kept)
+        self._schedule.observe()
+        # By what was observed and not by when: who lives the same again holds the same back.
+        mark = zlib.crc32(kept[0].tobytes())
+        if mark % HOLD_OUT == 0:
+            self._deployment.hold_back(*kept, mark=mark)
         else:
-            self._memory.add(*kept, self._loss(kept[0], kept[2]) if self._keep == "loss" else 0.0)
+            loss = self._loss(kept[0], kept[2]) if self._keep == "loss" else 0.0
+            self._memory.add(*kept, loss, mark)
 
     def learn(self) -> Lesson | None:
         """See `Controller.learn`."""
@@ -209,7 +219,14 @@ class Finetuned(Controller):
             return None
         self._save()  # a kill while it learns loses nothing
         samples, number = self._memory.samples(), self._schedule.learn()
-        tensors = self._learner.learn(self.deployed.tensors, samples, (self.seed, number))
+        begun = self._deployment.first
+        tensors = self._learner.learn(
+            self.deployed.tensors,
+            samples,
+            (self.seed, number),
+            home=begun.tensors,
+            random=self._fresh and self.deployed is begun,
+        )
         candidate = self._base.with_weights(tensors)
         verdict, better = self._deployment.compare(candidate)
         better = better or not self._guard
@@ -217,12 +234,18 @@ class Finetuned(Controller):
         outcome = "deployed" if better else "rejected"
         return _lesson(outcome, len(samples.weight), verdict, cause)
 
-    def deploy(self) -> None:
-        """See `Controller.deploy`."""
-        if self._coming is not None:
-            self._deployment.deploy(self._coming)
-            self._coming = None
+    def deploy(self) -> bool | None:
+        """See `Controller.deploy`: not after a change."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            self._deployment.deploy(coming)
         self._save()
+        return coming is not None
+
+    def leave(self) -> None:
+        """See `Controller.leave`: what has been computed decides when life goes on."""
+        if self._path is not None:
+            self.deploy()
 
     def reset(self, scenario: Scenario | None, seed: int) -> None:
         """See `Controller.reset`."""
@@ -232,6 +255,8 @@ class Finetuned(Controller):
         path = self._path
         if path is not None and path.exists():
             self._restore(states.read(path, self._identity), path)
+        if path is not None and scenario is not None and not self.rehearsing:
+            _require_folder(path.parent)
         if scenario is not None:
             self._learner.warm_up()
 
@@ -296,6 +321,22 @@ def _learner(base: Learned, options: dict[str, Any]) -> Learner:
     from slotwise.controllers.online.learner import Learner
 
     return Learner(base, options)
+
+
+def _require_folder(folder: Path) -> None:
+    """Make sure now that the learning state can be kept there.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"resume = {folder}: must be a folder: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"resume = {folder}: must be a folder that can be written to")
 
 
 def _spread(matrix: Array, place: NDArray[np.int64] | None, users: int) -> Array:

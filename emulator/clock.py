@@ -201,7 +201,7 @@ class Emulator:
         """
         self._processor.fail(cause, elapsed_s)
 
-    def learn(self, lesson: Lesson, elapsed_s: float, deploy: Callable[[], None]) -> None:
+    def learn(self, lesson: Lesson, elapsed_s: float, deploy: Callable[[], object]) -> None:
         """Charge what somebody learned; call before the next `advance`.
 
         It runs as ``timing.learning`` says, on a second core or on the one that decides, from now
@@ -214,7 +214,8 @@ class Emulator:
         elapsed_s : float
             How long it took on this machine [s]; charged if ``timing.mode`` says so.
         deploy : callable
-            Called at the instant at which it has been computed.
+            Called at the instant at which it has been computed; False if nothing decides by it
+            after all, which counts as rejected.
 
         Raises
         ------

@@ -53,7 +53,7 @@ class _UnderWay:
     start_s: float
     elapsed_s: float
     latency_s: float
-    deploy: Callable[[], None]
+    deploy: Callable[[], object]
 
 
 class Lessons:
@@ -99,7 +99,7 @@ class Lessons:
         self,
         lesson: Lesson,
         elapsed_s: float,
-        deploy: Callable[[], None],
+        deploy: Callable[[], object],
         slot: int,
         free_s: float,
     ) -> None:
@@ -112,7 +112,7 @@ class Lessons:
         elapsed_s : float
             How long it took on this machine [s].
         deploy : callable
-            Called when it has been computed.
+            Called when it has been computed; False if nothing decides by it after all.
         slot : int
             In which the newest channel was measured that was decided on.
         free_s : float
@@ -149,8 +149,8 @@ class Lessons:
         self._under_way = None
         if self._inline:
             self.free_s = done.start_s + done.latency_s
-        done.deploy()
-        self._record(done, done.lesson.outcome)
+        stands = done.deploy() is not False
+        self._record(done, done.lesson.outcome if stands else "rejected")
 
     def _record(self, done: _UnderWay, outcome: str) -> None:
         lesson = done.lesson._replace(outcome=outcome)

@@ -148,7 +148,7 @@ class Processor:
         """No powers for the report in hand, because there is nobody to decide for."""
         self._settle(self._take())
 
-    def learn(self, lesson: Lesson, elapsed_s: float, deploy: Callable[[], None]) -> None:
+    def learn(self, lesson: Lesson, elapsed_s: float, deploy: Callable[[], object]) -> None:
         """Compute a lesson beside decisions or between them; see `Emulator.learn`."""
         computing = self._computing
         slot = self._decided_slot if computing is None else computing.report.slot

@@ -111,7 +111,8 @@ def _check_controllers(controllers: Sequence[str]) -> tuple[str, ...]:
     """Canonical specs of controllers that can be built, each once."""
     specs: list[str] = []
     for spec in controllers:
-        make(spec)
+        if make(spec).lasting:
+            raise InputError(f"controller {spec}: resume: every life of a comparison begins anew")
         name = canonical(spec)
         if name in specs:
             raise InputError(f"controller {spec!r} is named twice (it is {name})")

@@ -76,6 +76,8 @@ def simulate(
     if seed < 0:
         raise InputError(f"seed = {seed}: must be a non-negative integer")
     seat = make(controller, seed=seed) if isinstance(controller, str) else controller
+    if replay is not None and seat.lasting:
+        raise InputError(f"replay: {seat.name} goes on from what it has learned: leave out resume")
     began = time.perf_counter()
     emulator = Emulator(scenario, seed, slots=slots, record=True)
     if isinstance(controller, str):
@@ -84,7 +86,10 @@ def simulate(
     label = controller if isinstance(controller, str) else controller.name
     info = _info(scenario, label, seed, slots, emulator)
     recorded = None if replay is None else _recorded_times(replay, info)
-    _live(emulator, seat, progress, recorded)
+    try:
+        _live(emulator, seat, progress, recorded)
+    finally:
+        seat.leave()
     journal = emulator.journal
     slot_s, bandwidth_hz = scenario.timing.slot_s, scenario.radio.bandwidth_hz
     delay_s = scenario.csi.delay_s
@@ -119,7 +124,7 @@ def rehearse(controller: str, scenario: Scenario, seed: int) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of slotwise and of what its numbers depend on."""
-    packages = ("slotwise", "numpy", "numba", "scipy", "simpy")
+    packages = ("slotwise", "numpy", "numba", "scipy", "simpy", "torch")
     found = {package: metadata.version(package) for package in packages}
     return found | {"python": platform.python_version(), "machine": platform.machine()}
 
@@ -141,6 +146,7 @@ def _live(
     lessons = _Learning(emulator, seat, None if recorded is None else recorded.lessons)
     limit_s = timing.abandon_s if timing.mode == "measured" and recorded is None else None
     every = max(1, (emulator.slots or 1) // 200)
+    inline = seat.learns and timing.learning == "inline"
     with time_limit(limit_s) as limited:
         while (report := emulator.advance()) is not None:
             if progress is not None and report.slot % every == 0:
@@ -154,13 +160,15 @@ def _live(
             power: Any = None
             if not cause.startswith(ABANDONED):  # asked again, it might not end again
                 power, cause = _decide(seat, observation, limited, timing.abandon_s)
+            if inline:  # on the core that decides
+                lessons.watch(observation)
             elapsed_s = time.perf_counter() - started if charged_s is None else charged_s
             if cause:
                 emulator.fail(cause, elapsed_s)
             else:
                 emulator.grant(power, elapsed_s)
             if seat.learns:
-                lessons.go_on(observation)
+                lessons.go_on(None if inline else observation)
 
 
 class _Recorded(NamedTuple):
@@ -180,14 +188,23 @@ class _Learning:
         self._spent_s = 0.0  # since the last lesson: observations are kept at its expense
         self._able = True
 
-    def go_on(self, observation: Observation) -> None:
-        """Let the seat keep an observation and learn; one that cannot is not asked again."""
-        if not self._able:
-            return
+    def watch(self, observation: Observation) -> None:
+        """Let the seat keep an observation; one that cannot is not asked again."""
+        if self._able:
+            try:
+                self._seat.watch(observation)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything
+                self._give_up(error)
+
+    def go_on(self, observation: Observation | None) -> None:
+        """Let the seat keep an observation, unless it has, and learn."""
         emulator, seat = self._emulator, self._seat
         started = time.perf_counter()
+        if observation is not None:
+            self.watch(observation)
+        if not self._able:
+            return
         try:
-            seat.watch(observation)
             lesson = None if emulator.learning else _lesson(seat.learn())
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
             self._give_up(error)
@@ -198,11 +215,12 @@ class _Learning:
             self._spent_s = 0.0
             emulator.learn(lesson, elapsed_s, self._deploy)
 
-    def _deploy(self) -> None:
+    def _deploy(self) -> bool | None:
         try:
-            self._seat.deploy()
+            return self._seat.deploy()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a controller may raise anything
             self._give_up(error)
+            return False
 
     def _give_up(self, error: BaseException) -> None:
         """Count one fault; who could not learn once decides on with what it knows."""

@@ -57,10 +57,9 @@ class Deployment:
         """Whether enough observations have been held back."""
         return len(self._held) >= _FEWEST_HELD
 
-    def hold_back(self, snr: Floats, mean: Floats, weight: Floats) -> None:
-        """Keep an observation to judge on."""
-        self._held.add(snr, mean, weight)
-        self._counts.since += 1
+    def hold_back(self, snr: Floats, mean: Floats, weight: Floats, mark: int = 0) -> None:
+        """Keep an observation to judge on; arguments as of `Memory.add`."""
+        self._counts.since += self._held.add(snr, mean, weight, mark=mark)
 
     def change(self) -> None:
         """The network has changed: judge on what comes from now on."""

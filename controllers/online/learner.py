@@ -21,6 +21,7 @@ from slotwise.emulator.scenario import InputError
 __all__ = ["Learner"]
 
 _REHEARSED_STEPS = 2
+_IMITATED = 0.25  # of a lesson of random weights
 
 
 class Learner:
@@ -57,8 +58,17 @@ class Learner:
         """Random weights of this architecture."""
         return _plain(_network(self._base, seed)[1])
 
-    def learn(self, tensors: Tensors, seen: Seen, seed: tuple[int, ...]) -> Tensors:
+    def learn(
+        self,
+        tensors: Tensors,
+        seen: Seen,
+        seed: tuple[int, ...],
+        home: Tensors | None = None,
+        random: bool = False,
+    ) -> Tensors:
         """Weights that do better than others on what was seen.
+
+        One thread computes them, so that they are the same on every number of cores.
 
         Parameters
         ----------
@@ -68,12 +78,24 @@ class Learner:
             What to learn from.
         seed : tuple of int
             Of what is drawn.
+        home : mapping of str to ndarray, optional
+            Weights to be pulled to; left out: those of the base.
+        random : bool
+            Whether the weights to begin with are random: then a quarter of the steps imitates
+            WMMSE, because the rate alone would lead to full power.
         """
-        network = self._network
+        network, tuning = self._network, self._tuning
+        if random:
+            tuning = tuning._replace(imitate=_IMITATED)
         network.load_plain_tensors(_torch(tensors))
         snr, mean, weight = (torch.from_numpy(part) for part in seen)
-        home = _torch(self._base.tensors)
-        tune(network, self._kind, snr, mean, weight, self._tuning, seed, home)
+        anchor = _torch(self._base.tensors if home is None else home)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            tune(network, self._kind, snr, mean, weight, tuning, seed, anchor)
+        finally:
+            torch.set_num_threads(threads)
         return _plain(network)
 
     def warm_up(self) -> None:

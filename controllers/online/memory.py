@@ -80,8 +80,12 @@ class Memory:
         self._rng = np.random.default_rng(seed)
         self._kept: list[tuple[Floats, Floats, Floats]] = []
         self._keys: list[float] = []
+        self._marks: list[int] = []
+        self._marked: set[int] = set()
 
-    def add(self, snr: Floats, mean: Floats, weight: Floats, loss: float = 0.0) -> None:
+    def add(
+        self, snr: Floats, mean: Floats, weight: Floats, loss: float = 0.0, mark: int = 0
+    ) -> bool:
         """Keep an observation, if it is chosen.
 
         Parameters
@@ -92,7 +96,16 @@ class Memory:
             Not copied.
         loss : float
             How much was lost there, for ``keep = "loss"`` [1].
+        mark : int
+            By which it is known again: one that is there is not kept twice. Zero: unknown.
+
+        Returns
+        -------
+        bool
+            Whether it is new.
         """
+        if mark and mark in self._marked:
+            return False
         self.seen += 1
         kept = snr, mean, weight
         key = 0.0
@@ -102,10 +115,15 @@ class Memory:
         if self._capacity == 0 or len(self._kept) < self._capacity:
             self._kept.append(kept)
             self._keys.append(key)
-            return
+            self._marks.append(mark)
+            self._marked.add(mark)
+            return True
         place = self._place(key)
         if place is not None:
-            self._kept[place], self._keys[place] = kept, key
+            self._marked.discard(self._marks[place])
+            self._marked.add(mark)
+            self._kept[place], self._keys[place], self._marks[place] = kept, key, mark
+        return True
 
     def samples(self, newest: int = 0) -> Seen:
         """What is kept, one array for all; users past the last of an observation are absent.
@@ -115,25 +133,14 @@ class Memory:
         newest : int
             Only so many, those that came last, where the newest are kept; 0: all.
         """
-        kept = self._in_order()[-newest:]
-        users = max((len(weight) for *_, weight in kept), default=0)
-        seen = Seen(
-            np.zeros((len(kept), users, users), np.float32),
-            np.zeros((len(kept), users, users), np.float32),
-            np.zeros((len(kept), users), np.float32),
-        )
-        for n, (snr, mean, weight) in enumerate(kept):
-            there = len(weight)
-            seen.snr[n, :there, :there] = snr
-            seen.mean[n, :there, :there] = mean
-            seen.weight[n, :there] = weight
-        return seen
+        return _stacked(self._in_order()[-newest:])
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Everything that there is to save: arrays, and values for JSON."""
-        arrays: dict[str, NDArray[Any]] = self.samples()._asdict()
-        arrays["users"] = np.array([len(w) for *_, w in self._in_order()], np.int64)
+        arrays: dict[str, NDArray[Any]] = _stacked(self._kept)._asdict()
+        arrays["users"] = np.array([len(w) for *_, w in self._kept], np.int64)
         arrays["key"] = np.array(self._keys, np.float64)
+        arrays["mark"] = np.array(self._marks, np.int64)
         return arrays, {"seen": self.seen, "rng": self._rng.bit_generator.state}
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], values: Mapping[str, Any]) -> None:
@@ -152,9 +159,8 @@ class Memory:
             for there, snr, mean, weight in zip(*parts, strict=True)
         ]
         self._keys = [float(key) for key in arrays["key"]]
-        if self._keep == "recent" and 0 < self._capacity == len(self._kept):
-            turn = self.seen % self._capacity  # back to where the next one is put
-            self._kept = self._kept[-turn:] + self._kept[:-turn] if turn else self._kept
+        self._marks = [int(mark) for mark in arrays["mark"]]
+        self._marked = set(self._marks)
 
     def _place(self, key: float) -> int | None:
         """Whom a new observation replaces, where there is no room; None: it is not kept."""
@@ -172,3 +178,19 @@ class Memory:
             return self._kept
         turn = self.seen % self._capacity
         return self._kept[turn:] + self._kept[:turn]
+
+
+def _stacked(kept: list[tuple[Floats, Floats, Floats]]) -> Seen:
+    """Observations in arrays for all of them."""
+    users = max((len(weight) for *_, weight in kept), default=0)
+    seen = Seen(
+        np.zeros((len(kept), users, users), np.float32),
+        np.zeros((len(kept), users, users), np.float32),
+        np.zeros((len(kept), users), np.float32),
+    )
+    for n, (snr, mean, weight) in enumerate(kept):
+        there = len(weight)
+        seen.snr[n, :there, :there] = snr
+        seen.mean[n, :there, :there] = mean
+        seen.weight[n, :there] = weight
+    return seen

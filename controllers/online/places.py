@@ -6,6 +6,8 @@ the user in its fourth place must go on to find it there.
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +17,17 @@ Ids = NDArray[np.int64]
 
 
 class Places:
-    """Places of users, kept from their first observation to their last."""
+    """Places of users, kept from their first observation to their last.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    most : int
+        How many there are. Users beyond are given places that do not exist, and are moved to some
+        that do as soon as there is room.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._place: dict[int, int] = {}
         self._ids = b""
         self._of: Ids | None = None
@@ -41,9 +51,13 @@ class Places:
         if ids == self._ids:
             return self._of
         present = [int(user) for user in user_id]
-        self._place = {user: self._place[user] for user in present if user in self._place}
+        self._place = {
+            user: self._place[user]
+            for user in present
+            if self._place.get(user, self._most) < self._most
+        }
         taken = set(self._place.values())
-        free = (place for place in range(2 * len(present)) if place not in taken)
+        free = (place for place in itertools.count() if place not in taken)
         for user in present:
             if user not in self._place:
                 self._place[user] = next(free)

@@ -180,7 +180,7 @@ class ReptileTask(RandomisedTask):
     -----
     Reptile moves weights θ towards the weights φ that fine-tuning at a site leads to. As in the
     paper's section 3, θ - φ over the inner step size is taken for a gradient, which Adam follows;
-    so the loss of a step is a number whose gradient that is, and has no meaning of its own.
+    so the loss of a step has that gradient. Its value is the mean loss of the inner steps.
     """
 
     def loss(self, step: int) -> Tensor:
@@ -200,21 +200,26 @@ class ReptileTask(RandomisedTask):
             reference = _solved(snr)[1]
             unadapted.append(_relative(self.network, snr, reference))
             with torch.enable_grad():
-                twin = _fine_tuned(self.network, site)
+                twin, _ = _fine_tuned(self.network, site)
             adapted.append(_relative(twin, snr, reference))
         figures = {"adapted": float(np.mean(adapted)), "unadapted": float(np.mean(unadapted))}
         return figures | super().validate()
 
     def _towards_sites(self, step: int) -> Tensor:
-        """A number whose gradient is θ - φ over the inner step size, the mean of some sites."""
-        total = torch.zeros(())
+        """Mean loss of inner steps, with the gradient θ - φ over the inner step size.
+
+        Both are means of some sites.
+        """
+        total, seen = torch.zeros(()), torch.zeros(())
         for number in range(_TASKS):
             site = _Site(self._options.seed, step, number, self._options.users)
-            twin = _fine_tuned(self.network, site)
+            twin, inner = _fine_tuned(self.network, site)
+            seen = seen + inner / _TASKS
             pairs = zip(self.network.parameters(), twin.parameters(), strict=True)
             for start, end in pairs:
                 total = total + (start * (start.detach() - end.detach())).sum()
-        return total / (_TASKS * _INNER_RATE)
+        towards = total / (_TASKS * _INNER_RATE)
+        return towards - towards.detach() + seen
 
 
 class _Site:
@@ -251,18 +256,21 @@ class _Site:
         return snr
 
 
-def _fine_tuned(network: MlpNetwork, site: _Site) -> MlpNetwork:
-    """The network after a few steps at a site."""
+def _fine_tuned(network: MlpNetwork, site: _Site) -> tuple[MlpNetwork, Tensor]:
+    """The network after a few steps at a site, and the mean loss of these, a scalar."""
     twin = copy.deepcopy(network)
     weights = list(twin.parameters())
     optimiser = torch.optim.Adam(weights, _INNER_RATE, fused=True)
+    losses = []
     for inner in range(_INNER_STEPS):
         snr = site.faded(inner, _INNER_BATCH)
         optimiser.zero_grad()
-        _loss_of(twin, snr, _solved(snr)[1]).backward()  # type: ignore[no-untyped-call]
+        loss = _loss_of(twin, snr, _solved(snr)[1])
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
         nn.utils.clip_grad_norm_(weights, 1.0)
         optimiser.step()
-    return twin
+    return twin, torch.stack(losses).mean()
 
 
 def _places(seed: int, step: int, samples: int, users: int) -> Tensor:

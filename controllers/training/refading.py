@@ -15,6 +15,8 @@ from torch import Tensor
 
 __all__ = ["Part", "Refading", "pools_of", "shared_antennas"]
 
+_KEY = 6364136223846793005  # odd, and of a good multiplicative generator
+
 Part = tuple[Tensor, Tensor | None, Tensor]
 """Observed gains [n, K, K], their means, and weights [n, K] of observations with as many users."""
 
@@ -77,15 +79,21 @@ def shared_antennas(snr: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     row, column : Tensor, shape (n, K), int64
         First user with the same receiver and with the same transmitter.
     """
-    users = snr.shape[1]
-    key = torch.sqrt(torch.arange(2.0, users + 2.0, dtype=torch.float64))  # equal sums, equal rows
-    alike = []
-    for gain in (snr, snr.transpose(1, 2)):
-        code = (gain.double() * key).sum(2)
-        alike.append((code.unsqueeze(2) == code.unsqueeze(1)) & (code > 0.0).unsqueeze(1))
-    own = alike[0] | alike[1] | torch.eye(users, dtype=torch.bool)
-    row, column = ((each | torch.eye(users, dtype=torch.bool)).int().argmax(2) for each in alike)
-    return own, row, column
+    row, column = (_first_equal(gain.contiguous()) for gain in (snr, snr.transpose(1, 2)))
+    same_row, same_column = (each.unsqueeze(2) == each.unsqueeze(1) for each in (row, column))
+    return same_row | same_column, row, column
+
+
+def _first_equal(gain: Tensor) -> Tensor:
+    """First user with the same row, [n, K]; rows without any gain are nobody else's."""
+    users = gain.shape[1]
+    itself = torch.arange(users).expand(gain.shape[:2])
+    # Of integers, and these wrap around: sums are the same in whatever order they are taken.
+    key = torch.full((users,), _KEY).cumprod(0)
+    code = (gain.view(torch.int32).long() * key).sum(2)
+    first = (code.unsqueeze(2) == code.unsqueeze(1)).int().argmax(2)
+    same = gain.gather(1, first.unsqueeze(2).expand_as(gain)) == gain
+    return torch.where(same.all(2) & (gain > 0.0).any(2), first, itself)
 
 
 def pools_of(parts: Sequence[Part]) -> tuple[Tensor, Tensor] | None:

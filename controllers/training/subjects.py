@@ -137,7 +137,8 @@ def subject(network: str, wish: Wish) -> Subject:
 
 
 def _perceptron(wish: Wish) -> Subject:
-    if _pretraining(wish, "model", ("model", *get_args(pretraining.Pretraining))) != "model":
+    ways = "model", *get_args(pretraining.Pretraining)
+    if _among("pretrain", wish.pretrain or "model", ways) != "model":
         return _adaptive(wish)
     if wish.epochs is not None and not 0 < wish.epochs < math.inf:
         raise InputError(f"epochs = {wish.epochs}: must be positive and finite")
@@ -175,9 +176,12 @@ def _perceptron(wish: Wish) -> Subject:
 def _adaptive(wish: Wish) -> Subject:
     """A perceptron that is to be adapted to whatever network it will meet."""
     kind = cast("pretraining.Pretraining", wish.pretrain)
-    _fresh_only(wish, "mlp")
+    _fresh_only(wish, f"pretrain = {kind}")
     if wish.scenario is not None:
-        raise InputError(f"scenario: with pretrain = {kind} it learns from networks of every kind")
+        raise InputError(
+            f"scenario: with pretrain = {kind} the network mlp learns from networks of every "
+            "kind, leave it out"
+        )
     sizes: dict[str, Any] = _integers(wish, "mlp", ("hidden", "layers"))
     users = pretraining.Options().users if wish.links is None else wish.links
     options = pretraining.Options(kind, users, wish.seed)._replace(**sizes)
@@ -190,9 +194,9 @@ def _adaptive(wish: Wish) -> Subject:
 
 
 def _graph(wish: Wish) -> Subject:
-    _fresh_only(wish, "graph")
-    learned = "randomised" if wish.scenario is None else "model"
-    _pretraining(wish, learned, (learned,))
+    _fresh_only(wish, "the network graph")
+    learned, given = ("randomised", "no") if wish.scenario is None else ("model", "a")
+    _only("pretrain", wish.pretrain, learned, f"the network graph and {given} scenario")
     counts = tuple(name for name in graph.Sizes._fields if name != "shared")
     asked: dict[str, Any] = _integers(wish, "graph", counts)
     sizes = graph.Sizes()._replace(**asked)
@@ -211,10 +215,7 @@ def _graph(wish: Wish) -> Subject:
 
 
 def _unrolled(wish: Wish) -> Subject:
-    _fresh_only(wish, "unrolled")
-    _pretraining(wish, "randomised", ("randomised",))
-    if wish.scenario is not None or wish.links is not None:
-        raise InputError("scenario: the network unrolled learns from networks of every kind")
+    _every_kind_only(wish, "unrolled")
     named = {"size": "full", **wish.size}
     if unknown := sorted(named.keys() - {"size"}):
         raise InputError(f"size: the network unrolled has no {unknown[0]!r}; say size=full or tiny")
@@ -230,10 +231,7 @@ def _unrolled(wish: Wish) -> Subject:
 
 def _unrolled_late(wish: Wish) -> Subject:
     network = "unrolled-late"
-    _fresh_only(wish, network)
-    _pretraining(wish, "randomised", ("randomised",))
-    if wish.scenario is not None or wish.links is not None:
-        raise InputError(f"scenario: the network {network} learns from networks of every kind")
+    _every_kind_only(wish, network)
     if wish.size:
         raise InputError(f"size: the network {network} is as large as unrolled, which it begins as")
     recipe = late.recipe_for(wish.steps, **_changes(wish))
@@ -276,16 +274,31 @@ def _over(recipe: Recipe, samples: float) -> Recipe:
     return replace(recipe, steps=steps, warmup=min(recipe.warmup, steps // 10))
 
 
-def _pretraining(wish: Wish, default: str, allowed: tuple[str, ...]) -> str:
-    return _among("pretrain", wish.pretrain or default, allowed)
+def _every_kind_only(wish: Wish, network: str) -> None:
+    """Refuse what a network cannot do that learns from fresh networks of every kind alone."""
+    _fresh_only(wish, f"the network {network}")
+    _only("pretrain", wish.pretrain, "randomised", f"the network {network}")
+    for name in ("scenario", "links"):
+        if getattr(wish, name) is not None:
+            raise InputError(
+                f"{name}: the network {network} learns from networks of every kind, leave it out"
+            )
 
 
-def _fresh_only(wish: Wish, network: str) -> None:
-    if wish.objective not in (None, "unsupervised"):
-        raise InputError(f"objective = {wish.objective}: the network {network} is unsupervised")
-    for name in ("samples", "epochs"):
-        if getattr(wish, name):
-            raise InputError(f"{name}: the network {network} draws afresh in every step, say steps")
+def _fresh_only(wish: Wish, choice: str) -> None:
+    """Refuse labels and fixed sets where a choice does without."""
+    _only("objective", wish.objective, "unsupervised", choice)
+    _only("samples", wish.samples, 0, choice, ": every step draws afresh, say steps")
+    if wish.epochs is not None:
+        raise InputError(
+            f"epochs = {wish.epochs}: with {choice} it must be left out: every step draws afresh, "
+            "say steps"
+        )
+
+
+def _only(name: str, value: object, allowed: object, choice: str, why: str = "") -> None:
+    if value not in (None, allowed):
+        raise InputError(f"{name} = {value}: with {choice} it must be {allowed}, or left out{why}")
 
 
 def _among(name: str, value: str, allowed: tuple[str, ...]) -> str:

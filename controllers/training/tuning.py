@@ -26,7 +26,7 @@ from slotwise.controllers.training.refading import Part, Refading, pools_of
 from slotwise.controllers.wmmse import wmmse
 from slotwise.emulator.radio import sum_rate
 
-__all__ = ["TUNING", "Kind", "TuneObjective", "Tuning", "tune", "tuning_for"]
+__all__ = ["TUNING", "Kind", "TuneObjective", "Tuning", "tune", "tuning_for", "validated"]
 
 Kind = Literal["mlp", "graph", "unrolled"]
 TuneObjective = Literal["unsupervised", "supervised", "both"]
@@ -57,11 +57,12 @@ class Tuning(NamedTuple):
     batch : int
         Observations of a step, counted in users of all of them together but for ``mlp``.
     rate : float
-        Largest step size.
+        Largest step size, at most 1.
     pull : float
-        Added to the loss for every squared difference from the weights that one is pulled to.
+        Added to the loss for every squared difference from the weights that one is pulled to, both
+        as of the network's ``plain_tensors``.
     layers : int
-        Change the last so many layers alone; 0: all.
+        Change the last so many layers alone, at most as many as the network has; 0: all.
     refade : bool
         Draw the fading anew, where long-term gains are known.
     permute : float
@@ -107,6 +108,30 @@ def tuning_for(kind: str, **changes: Any) -> Tuning:
     raise ValueError(f"kind = {kind}: must be one of {', '.join(get_args(Kind))}")
 
 
+def validated(network: nn.Module, tuning: Tuning) -> Tuning:
+    """How a network is fine-tuned, if it can be so.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        As in `tune`.
+    tuning : Tuning
+        How.
+
+    Raises
+    ------
+    ValueError
+        If a field is out of its range, or ``layers`` more than the network has.
+    """
+    _check(tuning)
+    most = len(_layers(network))
+    if tuning.layers > most:
+        raise ValueError(
+            f"layers = {tuning.layers}: must be at most {most}, as many as the network has"
+        )
+    return tuning
+
+
 def tune(
     network: nn.Module,
     kind: str,
@@ -143,11 +168,11 @@ def tune(
     Raises
     ------
     ValueError
-        If the architecture is unknown, a field of `tuning` is out of its range, or there are more
-        users than a perceptron takes.
+        If the architecture is unknown, a field of `tuning` is out of its range, ``layers`` more
+        than the network has, or there are more users than a perceptron takes.
     """
     tuning_for(kind)
-    _check(tuning)
+    validated(network, tuning)
     if len(snr) == 0 or tuning.steps == 0:
         return
     lesson = _Lesson(network, snr, mean, weight, tuning, seed)
@@ -158,8 +183,8 @@ def tune(
     for step in range(tuning.steps):
         optimiser.param_groups[0]["lr"] = tuning.rate * _share(step, tuning.steps)
         loss = lesson.loss(step)
-        for now, before in zip(learned, home, strict=bool(home)):
-            loss = loss + tuning.pull * (now - before).square().sum()
+        if home:
+            loss = loss + tuning.pull * _distance(network, home, tuning.layers)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(learned, _CLIP)
@@ -177,8 +202,8 @@ def _check(tuning: Tuning) -> None:
         value = getattr(tuning, name)
         if not least <= value < math.inf:
             raise ValueError(f"{name} = {value}: must be at least {least}, and finite")
-    if not 0 < tuning.rate < math.inf:
-        raise ValueError(f"rate = {tuning.rate}: must be positive and finite")
+    if not 0 < tuning.rate <= 1:
+        raise ValueError(f"rate = {tuning.rate}: must be positive and at most 1")
     for name in ("permute", "imitate"):
         if not 0 <= getattr(tuning, name) <= 1:
             raise ValueError(f"{name} = {getattr(tuning, name)}: must be between 0 and 1")
@@ -190,12 +215,25 @@ def _share(step: int, steps: int) -> float:
     return fallen * min(1.0, (step + 1) / _WARMUP)
 
 
+def _layers(network: nn.Module) -> list[nn.Module]:
+    """Layers from the first to the last."""
+    stack: Any = network.linear if isinstance(network, MlpNetwork) else network.layers
+    return list(stack)
+
+
 def _last_layers(network: nn.Module, layers: int) -> list[nn.Parameter]:
     """Weights of the last so many layers, or all."""
     if layers == 0:
         return list(network.parameters())
-    stack: Any = network.linear if isinstance(network, MlpNetwork) else network.layers
-    return [weight for layer in list(stack)[-layers:] for weight in layer.parameters()]
+    return [weight for layer in _layers(network)[-layers:] for weight in layer.parameters()]
+
+
+def _plain_weights(network: nn.Module, layers: int) -> list[Tensor]:
+    """The same in units of ``plain_tensors``, however the first layer's inputs are scaled."""
+    weights: list[Tensor] = list(_last_layers(network, layers))
+    if isinstance(network, MlpNetwork) and layers in (0, len(network.linear)):
+        weights[0] = weights[0] / network.scale  # its mean is zero, see _prepare
+    return weights
 
 
 def _home(network: nn.Module, anchor: Mapping[str, Tensor] | None, layers: int) -> list[Tensor]:
@@ -203,14 +241,19 @@ def _home(network: nn.Module, anchor: Mapping[str, Tensor] | None, layers: int) 
     twin: Any = copy.deepcopy(network)
     if anchor is not None:
         twin.load_plain_tensors(anchor)
-        _prepare(twin)
-    return [weight.detach() for weight in _last_layers(twin, layers)]
+    return [weight.detach() for weight in _plain_weights(twin, layers)]
 
 
-def _prepare(network: nn.Module) -> None:
+def _distance(network: nn.Module, home: Sequence[Tensor], layers: int) -> Tensor:
+    """Squared differences of the weights from what they are pulled to, their sum."""
+    pairs = zip(_plain_weights(network, layers), home, strict=True)
+    return torch.stack([(now - before).square().sum() for now, before in pairs]).sum()
+
+
+def _prepare(network: Any) -> None:
     """Let the first layer of a perceptron see numbers near one: steps are of one size for all."""
+    network.load_plain_tensors(network.plain_tensors())
     if isinstance(network, MlpNetwork) and network.sizes.features == "log":
-        network.load_plain_tensors(network.plain_tensors())
         first: Any = network.linear[0]
         with torch.no_grad():
             first.weight.mul_(_LOG_SCALE)
@@ -320,7 +363,10 @@ class _Lesson:
 
 
 def _in_places(network: MlpNetwork, snr: Tensor, mean: Tensor | None, weight: Tensor) -> Part:
-    """Observations with as many users as a perceptron has places."""
+    """Observations with as many users as a perceptron has places; who counts as absent is absent.
+
+    That is, as in decisions, who cannot be served: without a weight or a gain of its own.
+    """
     places = network.sizes.users
     if network.sizes.stations != places:
         raise ValueError(
@@ -330,9 +376,14 @@ def _in_places(network: MlpNetwork, snr: Tensor, mean: Tensor | None, weight: Te
     more = places - weight.shape[1]
     if more < 0:
         raise ValueError(f"{weight.shape[1]} users: the perceptron takes at most {places}")
-    snr, weight = functional.pad(snr, (0, more, 0, more)), functional.pad(weight, (0, more))
-    mean = None if mean is None else functional.pad(mean, (0, more, 0, more))
-    return snr, mean, _scaled(weight)
+    served = (weight > 0.0) & (torch.diagonal(snr, dim1=1, dim2=2) > 0.0)
+    both = served.unsqueeze(2) & served.unsqueeze(1)
+    snr, mean = (
+        None if matrix is None else functional.pad(matrix * both, (0, more, 0, more))
+        for matrix in (snr, mean)
+    )
+    assert snr is not None
+    return snr, mean, _scaled(functional.pad(weight, (0, more)))
 
 
 def _by_users(snr: Tensor, mean: Tensor | None, weight: Tensor) -> list[Part]:

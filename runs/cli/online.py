@@ -25,6 +25,60 @@ ScaleName = Literal["minutes", "full"]
 
 _NOISE_W, _P_MAX_W = 1e-12, 0.1
 
+ScaleOption = Annotated[
+    ScaleName, typer.Option("--scale", help="A look in some minutes, or all of it.")
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option("--seeds", min=1, help="Networks; left out: the scale's.", show_default=False),
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", min=1, help="Processes; times are measured by one alone.")
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        metavar="DIR",
+        help="Directory to write, or to go on with; left out: online-SCALE here.",
+        show_default=False,
+    ),
+]
+Tables = Annotated[
+    str,
+    typer.Option(
+        "--tables",
+        metavar="LIST",
+        help="Parts to make, such as samples,drift; left out: all.",
+        show_default=False,
+    ),
+]
+Gains = Annotated[
+    Path | None,
+    typer.Option(
+        "--gains",
+        metavar="FILE",
+        help="Measured gains of ten users in order of time: .npy or .csv as of evaluate, or "
+        "the folder of a Wi-Fi survey.",
+        show_default=False,
+    ),
+]
+NoisePower = Annotated[
+    float | None,
+    typer.Option(
+        "--noise-power",
+        min=1e-30,
+        help="With --gains: noise power in W (1e-12).",
+        show_default=False,
+    ),
+]
+PMax = Annotated[
+    float | None,
+    typer.Option(
+        "--p-max", min=1e-30, help="With --gains: largest power in W (0.1).", show_default=False
+    ),
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command of this module to the commands of ``study``."""
@@ -39,63 +93,15 @@ def add_to(app: typer.Typer) -> None:
 
 def online(  # noqa: PLR0913 - a parameter is an option of the command
     *,
-    scale: Annotated[
-        ScaleName, typer.Option("--scale", help="A look in some minutes, or all of it.")
-    ] = "minutes",
-    seeds: Annotated[
-        int | None,
-        typer.Option("--seeds", min=1, help="Networks; left out: the scale's.", show_default=False),
-    ] = None,
+    scale: ScaleOption = "minutes",
+    seeds: Seeds = None,
     seed: Seed = 0,
-    jobs: Annotated[
-        int, typer.Option("--jobs", min=1, help="Processes; times are measured by one alone.")
-    ] = 1,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="Directory to write, or to go on with; left out: online-SCALE here.",
-            show_default=False,
-        ),
-    ] = None,
-    tables: Annotated[
-        str,
-        typer.Option(
-            "--tables",
-            metavar="LIST",
-            help="Parts to make, such as samples,drift; left out: all.",
-            show_default=False,
-        ),
-    ] = "",
-    gains: Annotated[
-        Path | None,
-        typer.Option(
-            "--gains",
-            metavar="FILE",
-            help="Measured gains of ten users in order of time: .npy or .csv as of evaluate, or "
-            "the folder of a Wi-Fi survey.",
-            show_default=False,
-        ),
-    ] = None,
-    noise_power: Annotated[
-        float | None,
-        typer.Option(
-            "--noise-power",
-            min=1e-30,
-            help="With --gains: noise power in W (1e-12).",
-            show_default=False,
-        ),
-    ] = None,
-    p_max: Annotated[
-        float | None,
-        typer.Option(
-            "--p-max",
-            min=1e-30,
-            help="With --gains: largest power in W (0.1).",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: Jobs = 1,
+    out: Out = None,
+    tables: Tables = "",
+    gains: Gains = None,
+    noise_power: NoisePower = None,
+    p_max: PMax = None,
     as_json: Json = False,
 ) -> None:
     """Fine-tuning: real samples, episodes, whole lives, drift, time.

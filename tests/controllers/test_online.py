@@ -36,6 +36,17 @@ class TestMemory:
         assert _numbers(memory) == [8, 9, 10, 11, 12]
         assert [int(s[0, 0]) for s in memory.samples(newest=2).snr] == [11, 12]
 
+    def test_what_is_there_is_not_kept_twice(self) -> None:
+        memory, gain = Memory(3, "recent"), np.ones((2, 2), np.float32)
+        for mark in (7, 7, 8, 9, 10, 7):
+            memory.add(gain, gain, gain[0], mark=mark)
+        assert memory.seen == 5  # the first has been replaced when it comes again
+        assert memory.add(gain, gain, gain[0], mark=7) is False
+        again = Memory(3, "recent")
+        again.restore(*memory.state())
+        assert again.add(gain, gain, gain[0], mark=10) is False
+        assert again.add(gain, gain, gain[0], mark=11) is True
+
     def test_without_a_capacity_everything_is_kept(self) -> None:
         memory = Memory(0, "reservoir")
         _remember(memory, range(300))
@@ -122,10 +133,24 @@ class TestJudging:
         # 95% less what the estimated correlation costs; without it, 0.8 would cover 51%.
         assert 0.90 <= covered / trials <= 0.985
 
+    @pytest.mark.parametrize(("judged", "keep", "most"), [(8, 0.0, 0.04), (16, 0.5, 0.06)])
+    @pytest.mark.parametrize("confidence", [0.95, 0.99])
+    def test_few_observations_seldom_prove_what_is_not_so(
+        self, judged: int, keep: float, most: float, confidence: float
+    ) -> None:
+        rng = np.random.default_rng(6)
+        fresh = rng.normal(0.0, math.sqrt(1.0 - keep * keep), (judged + 50, 1000))
+        away = signal.lfilter([1.0], [1.0, -keep], fresh, axis=0)[50:].T
+        other = np.full(judged, 10.0)
+        proved = np.mean([compare(other + row, other, confidence).low > 0.0 for row in away])
+        assert proved <= most * (1.0 if confidence == 0.95 else 0.5)
+
     def test_there_is_no_verdict_without_observations_or_rates(self) -> None:
         empty: NDArray[np.float64] = np.empty(0)
         assert math.isnan(compare(empty, empty).gain)
         assert math.isnan(compare(np.ones(3), np.zeros(3)).low)
+        three = compare(np.array([2.0, 2.1, 2.2]), np.ones(3))
+        assert (three.low, three.high) == (-math.inf, math.inf)
         one = compare(np.array([2.0]), np.array([1.0]))
         assert (one.gain, one.low, one.high) == (1.0, -math.inf, math.inf)
 
@@ -216,7 +241,7 @@ class TestDrift:
 
 class TestPlaces:
     def test_who_stays_keeps_its_place_and_who_comes_takes_the_first_free_one(self) -> None:
-        places = Places()
+        places = Places(10)
 
         def of(*users: int) -> list[int] | None:
             found = places.of(np.array(users, np.int64))
@@ -228,6 +253,16 @@ class TestPlaces:
         assert of(0, 3, 2) is None  # everyone's place is its row again
         assert of() is None
         assert of(7, 8) is None
+
+    def test_who_was_given_a_place_that_does_not_exist_is_moved_as_soon_as_there_is_room(
+        self,
+    ) -> None:
+        places = Places(3)
+        crowd = places.of(np.arange(5))
+        assert crowd is None  # everyone's place is its row, though two have none
+        found = places.of(np.array([1, 4, 3]))
+        assert found is not None
+        assert found.tolist() == [1, 0, 2]
 
 
 class TestState:

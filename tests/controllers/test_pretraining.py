@@ -114,6 +114,39 @@ def test_the_gradient_of_reptile_leads_to_where_sites_lead() -> None:
         torch.testing.assert_close(weight.grad, expected, rtol=1e-3, atol=1e-3)
 
 
+def test_the_loss_of_reptile_is_that_of_its_inner_steps_and_its_gradient_where_they_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learning, plain = small("reptile"), small("reptile")
+    seen: list[float] = []
+    whole = pretraining._loss_of
+
+    def loss_of(*arguments: Any) -> torch.Tensor:
+        loss = whole(*arguments)
+        seen.append(float(loss.detach()))
+        return loss
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pretraining, "_loss_of", loss_of)
+        loss = learning.loss(50)
+    assert len(seen) == pretraining._TASKS * pretraining._INNER_STEPS
+    assert float(loss.detach()) == pytest.approx(np.mean(seen), rel=1e-5)
+    assert -1.5 < float(loss.detach()) < 0.0  # minus a rate relative to WMMSE's
+    loss.backward()  # type: ignore[no-untyped-call]
+    total = torch.zeros(())
+    for number in range(pretraining._TASKS):
+        site = pretraining._Site(3, 50, number, 4)
+        twin, _ = pretraining._fine_tuned(plain.network, site)
+        for start, end in zip(plain.network.parameters(), twin.parameters(), strict=True):
+            total = total + (start * (start.detach() - end.detach())).sum()
+    total /= pretraining._TASKS * pretraining._INNER_RATE
+    total.backward()  # type: ignore[no-untyped-call]
+    for one, other in zip(learning.network.parameters(), plain.network.parameters(), strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        assert torch.equal(one.grad, other.grad)
+
+
 def test_what_is_learned_is_told_in_the_order() -> None:
     assert subject("mlp", Wish(scenario=load("gaussian-ic"))).pretrain == "model"
     granted = subject("mlp", Wish(pretrain="randomised", links=6, size={"hidden": "32"}, seed=2))
@@ -141,13 +174,40 @@ def test_the_card_says_what_was_learned_and_what_it_is_worth(tmp_path: Path) -> 
     ("network", "wish", "message"),
     [
         ("mlp", {"pretrain": "maml"}, "pretrain = maml: must be one of model, randomised"),
-        ("mlp", {"pretrain": "randomised", "scenario": "d2d"}, "scenario: with pretrain = rand"),
-        ("mlp", {"pretrain": "reptile", "samples": 100}, "samples: the network mlp draws afresh"),
-        ("mlp", {"pretrain": "reptile", "objective": "both"}, "objective = both: the network mlp"),
+        ("mlp", {"pretrain": "randomised", "scenario": "d2d"}, "every kind, leave it out"),
+        (
+            "mlp",
+            {"pretrain": "reptile", "samples": 100},
+            "samples = 100: with pretrain = reptile it must be 0, or left out: every step draws",
+        ),
+        (
+            "mlp",
+            {"pretrain": "reptile", "epochs": 2.0},
+            "epochs = 2.0: with pretrain = reptile it must be left out: every step draws afresh",
+        ),
+        (
+            "mlp",
+            {"pretrain": "reptile", "objective": "supervised"},
+            "objective = supervised: with pretrain = reptile it must be unsupervised, or left out",
+        ),
         ("mlp", {"pretrain": "model"}, "scenario: the network mlp needs one"),
-        ("unrolled", {"pretrain": "reptile"}, "pretrain = reptile: must be one of randomised"),
-        ("graph", {"pretrain": "model"}, "pretrain = model: must be one of randomised"),
-        ("graph", {"pretrain": "randomised", "scenario": "d2d"}, "must be one of model"),
+        (
+            "unrolled",
+            {"pretrain": "reptile"},
+            "pretrain = reptile: with the network unrolled it must be randomised, or left out",
+        ),
+        (
+            "graph",
+            {"pretrain": "model"},
+            "pretrain = model: with the network graph and no scenario it must be randomised, or",
+        ),
+        (
+            "graph",
+            {"pretrain": "randomised", "scenario": "d2d"},
+            "pretrain = randomised: with the network graph and a scenario it must be model, or",
+        ),
+        ("unrolled", {"links": 5}, "links: the network unrolled learns from networks of every"),
+        ("unrolled-late", {"scenario": "d2d"}, "scenario: the network unrolled-late learns from"),
     ],
 )
 def test_what_cannot_be_learned_is_refused(

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from slotwise.controllers import make
 from slotwise.controllers.graph import GraphSizes
-from slotwise.controllers.mlp import MlpSizes
+from slotwise.controllers.mlp import Mlp, MlpSizes
 from slotwise.controllers.networks.graph import GraphNetwork
 from slotwise.controllers.networks.mlp import MlpNetwork
 from slotwise.controllers.networks.unrolled import Sizes, UnrolledNetwork
-from slotwise.controllers.training.refading import Refading, pools_of
-from slotwise.controllers.training.tuning import Tuning, tune, tuning_for
+from slotwise.controllers.training import tuning as tuning_module
+from slotwise.controllers.training.refading import Refading, pools_of, shared_antennas
+from slotwise.controllers.training.tuning import Tuning, tune, tuning_for, validated
 from slotwise.emulator.radio import sum_rate
 
 SMALL = {"steps": 40, "batch": 64}
@@ -143,6 +145,61 @@ def test_a_pull_keeps_weights_near_those_it_pulls_to() -> None:
     assert away[1] < 0.3 * away[0]
 
 
+@pytest.mark.parametrize("layers", [0, 1, 3])
+@pytest.mark.parametrize("features", ["log", "amplitude"])
+@pytest.mark.parametrize("anchored", [False, True])
+def test_a_pull_is_of_every_squared_difference_of_the_weights(
+    features: str, layers: int, anchored: bool
+) -> None:
+    network = perceptron(features=features)
+    network.standardise(site(50)[0].sqrt().flatten(1))
+    before = weights(network)
+    anchor = {name: tensor + 0.02 for name, tensor in before.items()} if anchored else None
+    tuning_module._prepare(network)
+    home = tuning_module._home(network, anchor, layers)
+    moved = {name: tensor + 0.01 * torch.rand_like(tensor) for name, tensor in before.items()}
+    network.load_plain_tensors(moved)
+    tuning_module._prepare(network)
+    counted = [name for name in before if layers == 0 or int(name[-1]) >= 3 - layers]
+    expected = sum((moved[name] - (anchor or before)[name]).square().sum() for name in counted)
+    found = tuning_module._distance(network, home, layers)
+    torch.testing.assert_close(found.detach(), expected, rtol=1e-4, atol=0.0)
+
+
+def test_a_pull_is_of_a_standardised_graph_s_plain_weights_too() -> None:
+    network = network_of("graph")
+    network.standardise(torch.rand(9) + 0.1, 5.0 * torch.rand(9) + 0.1)
+    before = weights(network)
+    tuning_module._prepare(network)
+    home = tuning_module._home(network, {name: each + 0.1 for name, each in before.items()}, 0)
+    count = sum(each.numel() for each in before.values())
+    found = tuning_module._distance(network, home, 0)
+    assert float(found) == pytest.approx(0.01 * count, rel=1e-4)
+
+
+@pytest.mark.parametrize("order", ["given", "strongest"])
+def test_who_has_no_weight_or_no_gain_of_its_own_is_absent_as_in_decisions(order: str) -> None:
+    network = perceptron(6, order=order)
+    compiled = make("mlp:adaptive-10")
+    assert isinstance(compiled, Mlp)
+    compiled.sizes = network.sizes
+    compiled._take({name: tensor.numpy() for name, tensor in weights(network).items()})
+    snr, mean, weight = site(40, users=5)
+    weight[:30, 1] = 0.0
+    weight[10:20, 4] = 0.0
+    snr[20:, 3, 3] = 0.0
+    placed, means, alpha = tuning_module._in_places(network, snr, mean, weight)
+    assert means is not None
+    assert torch.equal(means > 0.0, placed > 0.0)
+    with torch.no_grad():
+        found = network(placed.sqrt().flatten(1))[:, :5].numpy()
+    decided = compiled.allocate(snr.double().numpy(), 1.0, 1.0, weight.double().numpy())
+    served = ((weight > 0.0) & (torch.diagonal(snr, dim1=1, dim2=2) > 0.0)).numpy()
+    np.testing.assert_allclose(found[served], decided[served], rtol=1e-4)
+    assert not decided[~served].any()
+    assert float(alpha[0, 1]) == 0.0
+
+
 def test_nothing_is_learned_from_nothing_or_in_no_steps() -> None:
     network = perceptron()
     before = weights(network)
@@ -197,6 +254,30 @@ def test_who_shares_an_antenna_goes_on_sharing_its_fading(downlink: bool) -> Non
     assert not torch.equal(drawn[:, 0], drawn[:, 2])
 
 
+@pytest.mark.parametrize("downlink", [False, True])
+@pytest.mark.parametrize(("users", "cells"), [(3, 2), (21, 7), (24, 7), (40, 7), (40, 40)])
+def test_shared_antennas_are_recognised_exactly_however_many_users(
+    users: int, cells: int, downlink: bool
+) -> None:
+    rng = np.random.default_rng(users)
+    station = np.arange(users) * cells // users
+    gain = 10 ** rng.uniform(-6, 6, (100, cells, users))
+    gain[:, 0, 0] *= rng.random(100)
+    snr = torch.from_numpy(gain.astype(np.float32)[:, station])
+    snr[90:, :, -1] = snr[90:, -1] = 0.0  # who is silent shares nothing
+    if users == 3:
+        snr[95:, 1] = snr[95:, 0]
+        snr[95:, 1, 0] = torch.nextafter(snr[95:, 1, 0], torch.tensor(torch.inf))
+    snr = snr.transpose(1, 2).contiguous() if downlink else snr
+    rows = (snr.unsqueeze(2) == snr.unsqueeze(1)).all(3) & (snr > 0.0).any(2).unsqueeze(2)
+    columns = (snr.unsqueeze(3) == snr.unsqueeze(2)).all(1) & (snr > 0.0).any(1).unsqueeze(2)
+    alone = torch.eye(users, dtype=torch.bool)
+    own, row, column = shared_antennas(snr)
+    assert torch.equal(own, rows | columns | alone)
+    assert torch.equal(row, (rows | alone).int().argmax(2))
+    assert torch.equal(column, (columns | alone).int().argmax(2))
+
+
 def test_without_long_term_gains_observations_are_learned_from_as_they_are() -> None:
     snr, mean, weight = site(20)
     networks = [perceptron(), perceptron()]
@@ -213,7 +294,9 @@ def test_without_long_term_gains_observations_are_learned_from_as_they_are() -> 
         ({"steps": -1}, "steps = -1: must be at least 0"),
         ({"batch": 0}, "batch = 0: must be at least 1"),
         ({"pull": float("nan")}, "pull = nan: must be at least 0"),
-        ({"rate": 0.0}, "rate = 0.0: must be positive"),
+        ({"rate": 0.0}, "rate = 0.0: must be positive and at most 1"),
+        ({"rate": 1e9}, "rate = 1000000000.0: must be positive and at most 1"),
+        ({"rate": float("nan")}, "rate = nan: must be positive"),
         ({"permute": 1.5}, "permute = 1.5: must be between 0 and 1"),
         ({"imitate": -0.1}, "imitate = -0.1: must be between 0 and 1"),
     ],
@@ -223,6 +306,19 @@ def test_values_out_of_range_are_refused(changes: dict[str, Any], message: str) 
         tuning_for("mlp", **changes)
     with pytest.raises(ValueError, match=message):
         tune(perceptron(), "mlp", *site(5), Tuning()._replace(**changes), (1,))
+
+
+@pytest.mark.parametrize(("kind", "most"), [("mlp", 3), ("graph", 2), ("unrolled", 2)])
+def test_more_layers_than_there_are_are_refused(kind: str, most: int) -> None:
+    network = network_of(kind)
+    assert validated(network, tuning_for(kind, layers=most)).layers == most
+    message = f"layers = {most + 1}: must be at most {most}, as many as the network has"
+    with pytest.raises(ValueError, match=message):
+        validated(network, tuning_for(kind, layers=most + 1))
+    with pytest.raises(ValueError, match=message):
+        tune(network, kind, *site(5), tuning_for(kind, layers=most + 1), (1,))
+    with pytest.raises(ValueError, match="steps = -1"):
+        validated(network, Tuning(steps=-1))
 
 
 def test_what_cannot_be_tuned_is_refused() -> None:

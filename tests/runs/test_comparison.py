@@ -215,6 +215,12 @@ def test_measured_decisions_are_taken_alone_warm_and_with_one_thread(
     assert {cell.scenario.timing.mode for cell in ideal_cells} == {"ideal"}
 
 
+def test_a_controller_that_goes_on_from_another_life_is_refused(tmp_path: Path) -> None:
+    spec = f"finetuned:base=unrolled-tiny,resume={tmp_path / 'state'}"
+    with pytest.raises(InputError, match="resume: every life of a comparison begins anew"):
+        compare(load("gaussian-ic"), [spec], seeds=1, slots=5, out=tmp_path / "out")
+
+
 def test_a_warm_up_takes_hundreds_of_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = FullPower.decide
     decisions: list[int] = []

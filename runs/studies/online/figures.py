@@ -27,6 +27,7 @@ _ZERO_AT = 0.35  # of the fewest samples: a logarithm has no zero
 _LABEL = "sum rate, WMMSE on\ntrue CSI = 100 [%]"
 _SHORT_LABEL = "relative rate [%]"
 _ROOM = 0.2
+_MUCH = 0.7  # of what there is: no second panel for that
 _DASHES = ((4.0, 3.0), (1.2, 2.0))
 
 
@@ -45,8 +46,12 @@ def draw_samples(name: str, lines: Lines, levels: Mapping[str, Found], near: flo
         A second panel shows what is above this [%].
     """
     chosen = looks(list(lines))
-    figure = sheet(4.6, [*chosen, *levels])
-    panels = figure.subplots(2, 1, sharex=True)
+    every = [one.value for line in lines.values() for _, one in line]
+    every += [one.value for one in levels.values()]
+    closer = [value for value in every if value >= near]
+    two = bool(closer) and np.ptp(closer) < _MUCH * np.ptp(every)
+    figure = sheet(4.6 if two else 2.9, [*chosen, *levels])
+    panels = figure.subplots(1 + two, 1, sharex=True, squeeze=False)[:, 0]
     counts = sorted({count for line in lines.values() for count, _ in line if count})
     left = _ZERO_AT * counts[0]
     extra: list[tuple[Artist, str]] = []
@@ -58,11 +63,9 @@ def draw_samples(name: str, lines: Lines, levels: Mapping[str, Found], near: flo
             line = axes.axhline(one.value, color=GREY, linewidth=1.0, linestyle=(0, dashes))
             extra.append((line, label))
         axes.set_ylabel(_LABEL)
-    every = [one.value for line in lines.values() for _, one in line]
-    every += [one.value for one in levels.values()]
-    _limit(panels[0], [value for value in every if value >= near] or every)
-    _limit(panels[1], every)
-    axes = panels[1]
+    axes = panels[-1]
+    _limit(panels[0], closer)
+    _limit(axes, every)
     axes.set_xscale("log")
     axes.set_xticks([left, *counts], ["0", *(f"{count:,}" for count in counts)])
     axes.minorticks_off()
@@ -71,8 +74,9 @@ def draw_samples(name: str, lines: Lines, levels: Mapping[str, Found], near: flo
     keys(figure, chosen, extra=extra)
     caption = (
         f"Learning from real samples, {name}: mean true sum rate over held-out draws, mean over "
-        "seeds with its 95% interval; at zero the pre-trained networks as they are. Grey: WMMSE "
-        "on the same CSI. Above, what is at the top of the panel below."
+        "seeds with its 95% interval, which may leave the panel; at zero the pre-trained networks "
+        "as they are. Grey: WMMSE "
+        "on the same CSI." + (" Above, what is at the top of the panel below." if two else "")
     )
     label = f"Line charts of the relative sum rate over the number of real samples, {name}."
     return finish(figure, f"samples-{_stem(name)}", f"Real samples: {name}", caption, label)
@@ -108,7 +112,8 @@ def draw_since(name: str, panels: Mapping[str, tuple[Array, Curves]], words: str
     keys(figure, chosen)
     caption = (
         f"`{name}`: sum rate relative to WMMSE on true CSI over the slots since the network "
-        f"changed, mean over seeds with its 95% interval. {words} Panels have scales of their own."
+        f"changed, mean over seeds with its 95% interval. {words} Panels have scales of their own, "
+        "which an interval may leave."
     )
     label = f"Line charts of the relative sum rate over the slots since a change, {name}."
     return finish(figure, f"time-{_stem(name)}", f"After a change: {name}", caption, label)
@@ -154,7 +159,7 @@ def draw_course(
     keys(figure, chosen)
     caption = (
         f"`{name}`: sum rate relative to WMMSE on true CSI over network time, mean over seeds with "
-        f"its 95% interval. {words}"
+        f"its 95% interval, which may leave the panel. {words}"
     )
     label = f"Line chart of the relative sum rate over network time, {name}."
     return finish(figure, f"time-{_stem(name)}", f"Over time: {name}", caption, label)
@@ -165,7 +170,7 @@ def _draw_line(axes: Axes, line: Sequence[tuple[int, Found]], look: Look, left: 
     each = [one for _, one in line]
     low = [one.value if one.low is None else one.low for one in each]
     high = [one.value if one.high is None else one.high for one in each]
-    axes.fill_between(x, low, high, color=look.colour, alpha=0.14, linewidth=0)
+    axes.fill_between(x, low, high, color=look.colour, alpha=0.09, linewidth=0)
     axes.plot(
         x,
         [one.value for one in each],
@@ -189,7 +194,7 @@ def _draw_curves(axes: Axes, x: Array, curves: Curves, chosen: Mapping[str, Look
             quantile = float(special.stdtrit(seeds - 1, 0.975))
             half = quantile * each.std(axis=0, ddof=1) / np.sqrt(seeds)
             axes.fill_between(
-                x, mean - half, mean + half, color=look.colour, alpha=0.12, linewidth=0
+                x, mean - half, mean + half, color=look.colour, alpha=0.09, linewidth=0
             )
         axes.plot(x, mean, color=look.colour, linestyle=look.linestyle, linewidth=1.4)
     _limit(axes, np.concatenate(means))

@@ -33,6 +33,7 @@ from slotwise.runs.studies.tables import weights_digest
 
 __all__ = [
     "ADAPTIVE",
+    "MANY_SITES",
     "PUBLISHED",
     "UNROLLED",
     "Place",
@@ -48,6 +49,10 @@ UNROLLED = "unrolled"
 
 _WITHOUT = ("wmmse", "wmmse:starts=10", "beam")
 _BOUNDED = ("recent", "reservoir", "loss")
+MANY_SITES = "many fixed sites"
+"""Sites differ in what can be reached there; means over few of them are wide."""
+
+_MANY = 4
 _REFERENCE = "WMMSE on true CSI"
 _NEAR = 0.5  # below what the perceptron is worth: shown larger
 
@@ -65,6 +70,8 @@ class Place(NamedTuple):
         What its draws depend on, as JSON.
     arms : tuple of Arm
         Who learns.
+    times : int
+        How many times the study's seeds it is measured with.
     """
 
     name: str
@@ -72,6 +79,11 @@ class Place(NamedTuple):
     draw: Callable[[int, int, int], draws.Samples]
     told: Mapping[str, Any]
     arms: tuple[Arm, ...]
+    times: int = 1
+
+    def seeds(self, seeds: Sequence[int]) -> range:
+        """Its seeds, where the study has these."""
+        return range(seeds[0], seeds[0] + self.times * len(seeds))
 
 
 def places(scale: OnlineScale, given: draws.Measured | None) -> list[Place]:
@@ -85,6 +97,11 @@ def places(scale: OnlineScale, given: draws.Measured | None) -> list[Place]:
         Measured gains; left out: none.
     """
     main = _arms(scale)
+    few_samples = scale.samples[: min(2, len(scale.samples))]
+    short = tuple(
+        Arm(label, base, counts=few_samples)
+        for label, base in (("perceptron", ADAPTIVE), ("unrolled", UNROLLED))
+    )
     few = (
         main[0],
         Arm("perceptron, from scratch", ADAPTIVE, fresh=True, counts=scale.samples[-1:]),
@@ -103,6 +120,14 @@ def places(scale: OnlineScale, given: draws.Measured | None) -> list[Place]:
             lambda *size: draws.pairs("fixed", *size),
             {"pairs": list(draws.PAIRS)},
             main + _bounded(scale),
+        ),
+        Place(
+            MANY_SITES,
+            "the same with four times the seeds, few samples",
+            lambda *size: draws.pairs("fixed", *size),
+            {"pairs": list(draws.PAIRS)},
+            short,
+            _MANY,
         ),
         Place(
             "fixed site, imperfect CSI",
@@ -230,7 +255,7 @@ def samples_part(place_list: Sequence[Place], scale: OnlineScale, seeds: Sequenc
     seeds : sequence of int
         Of networks, samples and first weights.
     """
-    units = [unit for place in place_list for unit in _units(place, scale, seeds)]
+    units = [unit for place in place_list for unit in _units(place, scale, place.seeds(seeds))]
     counts = ", ".join(f"{count:,}" for count in scale.samples)
     words = (
         f"Pre-trained networks after fine-tuning on {counts} real samples, {draws.USERS} users, "
@@ -253,8 +278,13 @@ def of_place(
     results: Sequence[Result], place_list: Sequence[Place], seeds: Sequence[int], name: str
 ) -> list[Mapping[str, Any]]:
     """Rates of one network, one mapping for each seed."""
-    at = next(n for n, place in enumerate(place_list) if place.name == name) * len(seeds)
-    return [dict(result["rates"]) for result in results[at : at + len(seeds)]]
+    at = 0
+    for place in place_list:
+        count = len(place.seeds(seeds))
+        if place.name == name:
+            return [dict(result["rates"]) for result in results[at : at + count]]
+        at += count
+    return []
 
 
 def relative(
@@ -266,7 +296,7 @@ def relative(
 ) -> Found | None:
     """Rates of one way with so many samples, relative to another's, over seeds."""
     known = [(label, str(count)), (against, str(at))]
-    if not all(samples in row.get(who, {}) for row in rows for who, samples in known):
+    if not rows or not all(at_ in row.get(who, {}) for row in rows for who, at_ in known):
         return None
     values = [row[label][str(count)] for row in rows]
     return found(values, [row[against][str(at)] for row in rows])
@@ -296,7 +326,8 @@ def _document(
                         {"network": place.name, "who": label, "samples": count, **one.row()}
                     )
             known = [(count, one) for count, one in each.items() if one is not None]
-            curves.setdefault(place.name, {})[label] = known
+            if place.times == 1:
+                curves.setdefault(place.name, {})[label] = known
         grids.append(Grid("", heads, cells))
     notes = [
         f"Memories of {_capacity(scale):,} samples have been shown {scale.samples[-1]:,}; in a "

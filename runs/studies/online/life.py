@@ -37,7 +37,7 @@ class Update(NamedTuple):
     Attributes
     ----------
     slot : int
-        When.
+        In which it was learned.
     outcome : str
         ``deployed`` or ``rolled back``.
     verdict : Verdict

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from scipy.special import j0
 
 from slotwise.emulator.radio import from_db
+from slotwise.emulator.scenario import InputError
 
 if TYPE_CHECKING:
     from slotwise.emulator.observation import Observation
     from slotwise.emulator.scenario import Scenario
+    from slotwise.emulator.sections import Channel
 
 __all__ = ["DopplerEstimate", "Fades", "correlation", "fades_of", "in_force", "turns_of"]
 
@@ -67,14 +69,26 @@ class Fades(NamedTuple):
     period: int
     latency_s: float
 
+    @property
+    def exact(self) -> bool:
+        """Whether gains that are reported without delay are those that powers will meet."""
+        return self.error == 0.0 and self.period == 1 and self.latency_s == 0.0
+
 
 def fades_of(scenario: Scenario) -> Fades:
     """What a scenario says of fading and of reports.
 
     A Doppler frequency counts as stated where ``channel.doppler_hz`` is, or nobody moves, and no
     episode has a channel of its own.
+
+    Raises
+    ------
+    InputError
+        If episodes differ in ``channel.fading`` or ``channel.rician_k_db``, of which reports say
+        nothing, and reports are late, periodic or wrong.
     """
-    channel, csi, timing = scenario.channel, scenario.csi, scenario.timing
+    csi, timing = scenario.csi, scenario.timing
+    channel = _one_law(scenario)
     turns = None
     if channel.doppler_hz is not None:
         turns = channel.doppler_hz * timing.slot_s
@@ -82,11 +96,7 @@ def fades_of(scenario: Scenario) -> Fades:
         turns = 0.0
     if channel.fading == "replay" or any(one.channel is not None for one in scenario.episodes):
         turns = None
-    direct = 1.0 if channel.fading == "none" else 0.0
-    if channel.fading not in ("none", "replay") and channel.rician_k_db is not None:
-        factor = from_db(channel.rician_k_db)
-        direct = math.sqrt(factor / (factor + 1.0))
-    period_s = csi.period_s or timing.slot_s
+    direct = _direct(channel)
     return Fades(
         kind="gauss-markov" if channel.fading == "replay" else channel.fading,
         direct=direct,
@@ -94,9 +104,57 @@ def fades_of(scenario: Scenario) -> Fades:
         error=0.0 if csi.error_nmse_db is None else float(from_db(csi.error_nmse_db)),
         turns=turns,
         slot_s=timing.slot_s,
-        period=max(1, round(period_s / timing.slot_s)),
+        period=_period(scenario),
         latency_s=timing.latency_s if timing.mode == "fixed" else 0.0,
     )
+
+
+def _direct(channel: Channel) -> float:
+    """Amplitude of the direct path [1]."""
+    if channel.fading in ("none", "replay") or channel.rician_k_db is None:
+        return 1.0 if channel.fading == "none" else 0.0
+    factor = from_db(channel.rician_k_db)
+    return math.sqrt(factor / (factor + 1.0))
+
+
+def _period(scenario: Scenario) -> int:
+    """Slots between measurements, at least one."""
+    slot_s = scenario.timing.slot_s
+    return max(1, round((scenario.csi.period_s or slot_s) / slot_s))
+
+
+def _one_law(scenario: Scenario) -> Channel:
+    """The channel by whose law links fade, in all episodes if that matters."""
+    if not scenario.episodes:
+        return scenario.channel
+    first, *others = ((one.name, one.channel or scenario.channel) for one in scenario.episodes)
+    begun, channel = first
+    reason = _in_doubt(scenario)
+    if reason is None:
+        return channel
+    for name, other in others:
+        field = "fading" if other.fading != channel.fading else "rician_k_db"
+        if other.fading != channel.fading or _direct(other) != _direct(channel):
+            given, same = (getattr(one, field) for one in (other, channel))
+            raise InputError(
+                f"episode {name}: channel.{field} = {'none' if given is None else given}: must be "
+                f"{'none' if same is None else same}, as in episode {begun}, where {reason}; any "
+                "where reports are at once and exact"
+            )
+    return channel
+
+
+def _in_doubt(scenario: Scenario) -> str | None:
+    """Which setting makes reports tell less than the gains; None: they are exact and of now."""
+    csi, timing = scenario.csi, scenario.timing
+    if csi.delay_s > 0.0:
+        return f"csi.delay_s = {csi.delay_s}"
+    if _period(scenario) > 1:
+        return f"csi.period_s = {csi.period_s}"
+    if csi.error_nmse_db is not None:
+        return f"csi.error_nmse_db = {csi.error_nmse_db}"
+    late = timing.mode == "fixed" and timing.latency_s > 0.0
+    return f"timing.latency_s = {timing.latency_s}" if late else None
 
 
 def correlation(kind: str, turns: float, slots: Any) -> Any:

@@ -145,7 +145,7 @@ class UnrolledLate(Learned):
         """See `Controller.decide`: for what is believed of the gains."""
         belief = self._tracker.belief(observation)
         return self.allocate_late(
-            *belief, observation.noise_power, observation.p_max, observation.weight
+            *belief[:2], observation.noise_power, observation.p_max, observation.weight
         )
 
     def reset(self, scenario: Scenario | None, seed: int) -> None:

@@ -35,6 +35,7 @@ from slotwise.controllers.doppler import (
     in_force,
 )
 from slotwise.controllers.kernels.posterior import filter_links
+from slotwise.controllers.kernels.sampled import same_antenna
 from slotwise.emulator.scenario import InputError
 
 if TYPE_CHECKING:
@@ -58,14 +59,21 @@ _MOST_AGES = 64  # ages of reports whose correlations are kept: on the clock the
 class Belief(NamedTuple):
     """What is known of gains: each is |sqrt(known) + sqrt(unknown) e|^2 with e ~ CN(0, 1).
 
+    Links between the same antennas have the same e, all others are independent.
+
     Attributes
     ----------
     known, unknown : [..., K, K], float64
         Squared magnitude of the channel's conditional mean, and its variance [1].
+    receiver, transmitter : [..., K], int64, or None
+        For every user the first who is received, or sent to, by the same antenna; None: everybody
+        has one of their own, or nobody asked.
     """
 
     known: Array
     unknown: Array
+    receiver: Index | None = None
+    transmitter: Index | None = None
 
     @property
     def expected(self) -> Array:
@@ -124,6 +132,8 @@ class Tracker:
     doppler : str
         ``known``: as the scenario states it, and estimated where it does not, see
         `slotwise.controllers.doppler.fades_of`. ``estimated``: always estimated.
+    together : bool
+        Whether a belief says who has an antenna together, which takes a comparison of gains.
 
     Raises
     ------
@@ -131,9 +141,15 @@ class Tracker:
         If an option is none of these.
     """
 
-    def __init__(self, filter: str = "single", doppler: str = "known") -> None:  # noqa: A002
+    def __init__(
+        self,
+        filter: str = "single",  # noqa: A002 - the option's name
+        doppler: str = "known",
+        together: bool = False,
+    ) -> None:
         self.filter: FilterName = choice_of("filter", filter, FilterName)
         self.doppler: DopplerName = choice_of("doppler", doppler, DopplerName)
+        self.together = together
         self.reset(None)
 
     def reset(self, scenario: Scenario | None) -> None:
@@ -142,7 +158,8 @@ class Tracker:
         Raises
         ------
         InputError
-            If a Kalman filter would get gains.
+            If a Kalman filter would get gains, or episodes fade otherwise while reports are late
+            or wrong, see `slotwise.controllers.doppler.fades_of`.
         """
         self._fades: Fades | None = None
         self._estimate: DopplerEstimate | None = None
@@ -171,9 +188,18 @@ class Tracker:
 
     def belief(self, observation: Observation) -> Belief:
         """What is known of the gains while the powers that are decided now will be in force."""
+        belief = self._of_links(observation)
+        if not self.together:
+            return belief
+        receiver, transmitter = np.empty((2, observation.user_id.size), np.int64)
+        same_antenna(observation.gain, observation.serving, receiver, transmitter)
+        return belief._replace(receiver=receiver, transmitter=transmitter)
+
+    def _of_links(self, observation: Observation) -> Belief:
+        """Known and unknown parts."""
         fades = self._fades
         if fades is None:
-            return Belief(observation.gain.copy(), np.zeros_like(observation.gain))
+            return _certain(observation)
         seen = self._as_measured(observation)
         if self._estimate is None:
             assert fades.turns is not None
@@ -181,6 +207,8 @@ class Tracker:
         else:
             turns = self._estimate.take(seen)
             ahead = in_force(fades, turns, observation.time_s - observation.measured_s)
+        if fades.exact and observation.time_s - observation.measured_s < _INSTANT_S:
+            return _certain(observation)
         if seen.channel is None:
             belief = from_gain(seen.gain, seen.mean_gain, ahead, fades.direct, fades.error)
         else:
@@ -244,6 +272,11 @@ class Tracker:
         return Belief(known, unknown)
 
 
+def _certain(observation: Observation) -> Belief:
+    """A report for the truth."""
+    return Belief(observation.gain.copy(), np.zeros_like(observation.gain))
+
+
 def _carried(belief: Belief, then: Observation, now: Observation, fades: Fades) -> Belief:
     """What was believed of links as they were, of links as they are: with other mean gains.
 
@@ -296,11 +329,16 @@ def tracker_of(csi: str, doppler: str, allowed: Any = Csi) -> Tracker | None:
     Raises
     ------
     ValueError
-        If an option is none of its words.
+        If an option is none of its words, or says how to follow what is not followed.
     """
     choice_of("csi", csi, allowed)
-    tracker = Tracker("kalman" if csi.startswith("kalman") else "single", doppler)
-    return None if csi == "reported" else tracker
+    filtered = "kalman" if csi.startswith("kalman") else "single"
+    tracker = Tracker(filtered, doppler, together=csi.endswith("sampled"))
+    if csi != "reported":
+        return tracker
+    if doppler != "known":
+        raise ValueError(f"doppler = {doppler}: must be known where csi = reported")
+    return None
 
 
 def _places(user_id: Index, serving: Index, before: Index, served: Index) -> Index:

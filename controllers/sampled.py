@@ -65,7 +65,7 @@ class SampledSearch(NamedTuple):
         Parameters
         ----------
         belief : Belief
-            Known and unknown parts, [K, K].
+            Known and unknown parts, [K, K], and who has an antenna together.
         noise_power, p_max, weight : [K], float64
             Noise and largest power [W], weights.
         seed : int
@@ -79,12 +79,16 @@ class SampledSearch(NamedTuple):
         users = len(weight)
         if users == 0:
             return np.zeros(0)
-        known, unknown = (np.ascontiguousarray(part) for part in belief)
+        known, unknown = (np.ascontiguousarray(part) for part in belief[:2])
+        own = np.arange(users)
+        receiver = own if belief.receiver is None else belief.receiver
+        transmitter = own if belief.transmitter is None else belief.transmitter
         noise_power, p_max, weight = (np.array(row) for row in (noise_power, p_max, weight))
         served = np.diagonal(belief.expected) * p_max > 0.0
         weight = np.where(served, weight, 0.0)
         gain = np.empty((users, users, self.draws), np.float32)
-        draw_gains(known, unknown, noise_power, p_max, _units(users, self.draws, seed), gain)
+        unit = _units(users, self.draws, seed)
+        draw_gains(known, unknown, receiver, transmitter, noise_power, p_max, unit, gain)
         best = np.empty(users)
         depth = self.depth or users
         best_set_on_average(gain, weight, keys_of(users), self.width, depth, self.patience, best)

@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 from slotwise.emulator.kernels.compilation import kernel
 from slotwise.emulator.kernels.logarithm import log2_single
 
-__all__ = ["average_rate", "best_set_on_average", "draw_gains", "iterate_on_average"]
+__all__ = [
+    "average_rate",
+    "best_set_on_average",
+    "draw_gains",
+    "iterate_on_average",
+    "same_antenna",
+]
 
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
@@ -45,17 +51,51 @@ def _alike(a: Array, b: Array) -> bool:
 
 
 @kernel()
+def same_antenna(gain: Array, serving: Index, receiver: Index, transmitter: Index) -> None:
+    """Who has an antenna together, told by the reported gains.
+
+    Users of one station whose gains from all others are the same to the last digit are received by
+    one antenna; by the gains to all others they are sent to by one. Users of one station with
+    antennas of their own fade apart.
+
+    Parameters
+    ----------
+    gain : [K, K], float64
+        As reported; rows are receivers.
+    serving : [K], int64
+        Station of each user.
+    receiver, transmitter : [K], int64
+        Written: for every user the first who receives, or is sent to, by the same antenna.
+    """
+    for a in range(len(serving)):
+        receiver[a] = transmitter[a] = a
+        for b in range(a - 1, -1, -1):
+            if serving[a] == serving[b]:
+                if _alike(gain[a], gain[b]):
+                    receiver[a] = b
+                if _alike(gain[:, a], gain[:, b]):
+                    transmitter[a] = b
+
+
+@kernel()
 def draw_gains(
-    known: Array, unknown: Array, noise_power: Array, p_max: Array, unit: Floats, gain: Floats
+    known: Array,
+    unknown: Array,
+    receiver: Index,
+    transmitter: Index,
+    noise_power: Array,
+    p_max: Array,
+    unit: Floats,
+    gain: Floats,
 ) -> None:
     """Gains in units of noise at full power, |sqrt(known) + sqrt(unknown) e|^2.
-
-    Users of whom the same is known to all others share an antenna, and so every draw.
 
     Parameters
     ----------
     known, unknown : [K, K], float64
         As of `slotwise.controllers.posterior.Belief`.
+    receiver, transmitter : [K], int64
+        As of `same_antenna`: links between the same antennas share every draw of e.
     noise_power, p_max : [K], float64
         Noise and largest power [W].
     unit : [2, K, K, D], float32
@@ -64,20 +104,13 @@ def draw_gains(
         Written.
     """
     users, draws = gain.shape[0], gain.shape[2]
-    row, column = np.empty(users, np.int64), np.empty(users, np.int64)
-    for a in range(users):
-        row[a] = column[a] = a
-        for b in range(a - 1, -1, -1):
-            if _alike(known[a], known[b]) and _alike(unknown[a], unknown[b]):
-                row[a] = b
-            if _alike(known[:, a], known[:, b]) and _alike(unknown[:, a], unknown[:, b]):
-                column[a] = b
     for k in range(users):
         for j in range(users):
             scale = p_max[j] / noise_power[k]
             sure = np.float32(np.sqrt(min(known[k, j] * scale, _MOST_SNR)))
             spread = np.float32(np.sqrt(min(unknown[k, j] * scale, _MOST_SNR)))
-            x, y = unit[0, row[k], column[j]], unit[1, row[k], column[j]]
+            a, b = receiver[k], transmitter[j]
+            x, y = unit[0, a, b], unit[1, a, b]
             out = gain[k, j]
             for d in range(draws):
                 real = sure + spread * x[d]

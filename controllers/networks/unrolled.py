@@ -23,6 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from slotwise.controllers.kernels.unrolled_late import LATE_FEATURES, SILENT, TYPICAL
+
 __all__ = [
     "LATE_FEATURES",
     "SILENT",
@@ -38,15 +40,6 @@ __all__ = [
 
 FEATURES = 8
 """Closed forms that a layer sees of a user."""
-
-LATE_FEATURES = 2
-"""What a layer sees besides, where it is told what is not known: variances."""
-
-TYPICAL = 0.65
-"""How much of what is not known of a gain counts towards a typical one, see `typical`."""
-
-SILENT = 2e-4
-"""Smallest power of a network with `late` features that is not taken for none, see `audible`."""
 
 START_LOGIT = 2.0
 """Users start at sigmoid(2) = 0.88 of full power."""

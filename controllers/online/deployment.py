@@ -22,6 +22,7 @@ __all__ = ["Deployment"]
 
 _HELD = 200  # observations to judge on, the newest
 _FEWEST_HELD = 8
+_NEWEST = 20
 _FIRST_LOOK = 16  # held back since a deployment, before it is looked back on; then twice as many
 _SURE = 0.99  # confidence to roll back with: there are several looks
 
@@ -73,12 +74,14 @@ class Deployment:
         -------
         tuple of Verdict and bool
             By how much it is better, and whether it is better than both what decides and what
-            decided at the beginning: the lower end of the paired interval is above zero.
+            decided at the beginning: the lower end of the paired interval is above zero, and on the
+            newest twenty observations, which are most like what comes, it is no worse.
         """
         seen = self._held.samples()
-        found = rates(candidate, seen)
-        verdict = compare(found, rates(self.deployed, seen))
-        return verdict, verdict.low > 0.0 and compare(found, rates(self.first, seen)).low > 0.0
+        found, deployed = rates(candidate, seen), rates(self.deployed, seen)
+        verdict = compare(found, deployed)
+        better = verdict.low > 0.0 and compare(found, rates(self.first, seen)).low > 0.0
+        return verdict, better and found[-_NEWEST:].sum() >= deployed[-_NEWEST:].sum()
 
     def look_back(self) -> tuple[Verdict, Learned] | None:
         """See whether what decided before, or at the beginning, would be better now.

@@ -14,7 +14,7 @@ from slotwise.controllers.networks.graph import GraphNetwork
 from slotwise.controllers.networks.mlp import MlpNetwork
 from slotwise.controllers.networks.unrolled import Sizes, UnrolledNetwork
 from slotwise.controllers.online.memory import Seen
-from slotwise.controllers.training.tuning import tune, tuning_for
+from slotwise.controllers.training.tuning import tune, tuning_for, validated
 from slotwise.controllers.unrolled import Unrolled
 from slotwise.emulator.scenario import InputError
 
@@ -51,7 +51,7 @@ class Learner:
     def __init__(self, base: Learned, options: dict[str, Any]) -> None:
         self._base = base
         self._kind, self._network = _network(base, 0)
-        self._tuning = tuning_for(self._kind, **options)
+        self._tuning = validated(self._network, tuning_for(self._kind, **options))
         self.most_users = base.sizes.users if isinstance(base, Mlp) else 1_000_000
 
     def first(self, seed: int) -> Tensors:

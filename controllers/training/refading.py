@@ -1,4 +1,4 @@
-"""Fading drawn anew on what was observed, so that few observations are many.
+"""What was observed, as batches are drawn of it, and fading drawn anew: few become many.
 
 Long-term gains are known, so every observed gain over its mean is a draw of the fading, and what
 was seen on one link may be seen on another: a bootstrap (B. Efron, "Bootstrap methods: another look
@@ -12,8 +12,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["Part", "Refading", "pools_of", "shared_antennas"]
+__all__ = ["Part", "Refading", "by_users", "in_places", "pools_of", "shared_antennas"]
 
 _KEY = 6364136223846793005  # odd, and of a good multiplicative generator
 
@@ -115,3 +116,55 @@ def pools_of(parts: Sequence[Part]) -> tuple[Tensor, Tensor] | None:
     if len(own_pool) == 0:
         return None
     return own_pool, other_pool if len(other_pool) else own_pool
+
+
+def in_places(places: int, snr: Tensor, mean: Tensor | None, weight: Tensor) -> Part:
+    """Observations with as many users as a perceptron has places.
+
+    Who cannot be served, without a weight or a gain of its own, is absent, as in decisions.
+
+    Parameters
+    ----------
+    places : int
+        How many.
+    snr, mean, weight : Tensor, shape (n, M, M), the same or None, (n, M)
+        As of `slotwise.controllers.training.tuning.tune`.
+
+    Raises
+    ------
+    ValueError
+        If there are more users than places.
+    """
+    more = places - weight.shape[1]
+    if more < 0:
+        raise ValueError(f"{weight.shape[1]} users: the perceptron takes at most {places}")
+    served = (weight > 0.0) & (torch.diagonal(snr, dim1=1, dim2=2) > 0.0)
+    both = functional.pad(served.unsqueeze(2) & served.unsqueeze(1), (0, more, 0, more))
+    snr = functional.pad(snr, (0, more, 0, more)) * both
+    mean = None if mean is None else functional.pad(mean, (0, more, 0, more)) * both
+    return snr, mean, _scaled(functional.pad(weight, (0, more)))
+
+
+def by_users(snr: Tensor, mean: Tensor | None, weight: Tensor) -> list[Part]:
+    """Observations by how many users have a weight, the others left out; as `in_places`."""
+    there = weight > 0.0
+    count = there.sum(1)
+    parts: list[Part] = []
+    for users in torch.unique(count[count > 0]).tolist():
+        rows = count == users
+        who = there[rows].int().argsort(dim=1, descending=True, stable=True)[:, :users]
+        part = snr[rows], weight[rows].gather(1, who)
+        means = None if mean is None else _among(mean[rows], who)
+        parts.append((_among(part[0], who), means, _scaled(part[1])))
+    return parts
+
+
+def _among(matrix: Tensor, who: Tensor) -> Tensor:
+    """Rows and columns of some users, [n, M, M] to [n, K, K]."""
+    some = matrix.gather(1, who.unsqueeze(2).expand(-1, -1, matrix.shape[2]))
+    return some.gather(2, who.unsqueeze(1).expand(-1, who.shape[1], -1))
+
+
+def _scaled(weight: Tensor) -> Tensor:
+    """Weights whose largest is one."""
+    return weight / weight.amax(1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)

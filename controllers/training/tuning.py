@@ -22,7 +22,7 @@ from slotwise.controllers.kernels.unrolled_sets import set_rates
 from slotwise.controllers.networks.graph import GraphNetwork
 from slotwise.controllers.networks.mlp import MlpNetwork
 from slotwise.controllers.networks.unrolled import UnrolledNetwork
-from slotwise.controllers.training.refading import Part, Refading, pools_of
+from slotwise.controllers.training.refading import Refading, by_users, in_places, pools_of
 from slotwise.controllers.wmmse import wmmse
 from slotwise.emulator.radio import sum_rate
 
@@ -286,9 +286,15 @@ class _Lesson:
         _prepare(network)
         self._placed = isinstance(network, MlpNetwork)
         if isinstance(network, MlpNetwork):
-            parts = [_in_places(network, snr, mean, weight)]
+            places = network.sizes.users
+            if network.sizes.stations != places:
+                raise ValueError(
+                    f"stations = {network.sizes.stations}: a perceptron that is fine-tuned has a "
+                    f"receiver for each of its {places} users"
+                )
+            parts = [in_places(places, snr, mean, weight)]
         else:
-            parts = _by_users(snr, mean, weight)
+            parts = by_users(snr, mean, weight)
         pools = pools_of(parts) if tuning.refade else None
         self._groups = [
             _Group(s, w, None if m is None or pools is None else Refading(s, m, pools))
@@ -360,55 +366,6 @@ class _Lesson:
         if isinstance(network, MlpNetwork) and network.sizes.output == "relu6":
             return functional.mse_loss(fraction, label)
         return functional.binary_cross_entropy_with_logits(logits, label)
-
-
-def _in_places(network: MlpNetwork, snr: Tensor, mean: Tensor | None, weight: Tensor) -> Part:
-    """Observations with as many users as a perceptron has places; who counts as absent is absent.
-
-    That is, as in decisions, who cannot be served: without a weight or a gain of its own.
-    """
-    places = network.sizes.users
-    if network.sizes.stations != places:
-        raise ValueError(
-            f"stations = {network.sizes.stations}: a perceptron that is fine-tuned has a receiver "
-            f"for each of its {places} users"
-        )
-    more = places - weight.shape[1]
-    if more < 0:
-        raise ValueError(f"{weight.shape[1]} users: the perceptron takes at most {places}")
-    served = (weight > 0.0) & (torch.diagonal(snr, dim1=1, dim2=2) > 0.0)
-    both = served.unsqueeze(2) & served.unsqueeze(1)
-    snr, mean = (
-        None if matrix is None else functional.pad(matrix * both, (0, more, 0, more))
-        for matrix in (snr, mean)
-    )
-    assert snr is not None
-    return snr, mean, _scaled(functional.pad(weight, (0, more)))
-
-
-def _by_users(snr: Tensor, mean: Tensor | None, weight: Tensor) -> list[Part]:
-    """Observations by how many are present, the absent left out."""
-    there = weight > 0.0
-    count = there.sum(1)
-    parts: list[Part] = []
-    for users in torch.unique(count[count > 0]).tolist():
-        rows = count == users
-        who = there[rows].int().argsort(dim=1, descending=True, stable=True)[:, :users]
-        part = snr[rows], weight[rows].gather(1, who)
-        means = None if mean is None else _among(mean[rows], who)
-        parts.append((_among(part[0], who), means, _scaled(part[1])))
-    return parts
-
-
-def _among(matrix: Tensor, who: Tensor) -> Tensor:
-    """Rows and columns of some users, [n, M, M] to [n, K, K]."""
-    some = matrix.gather(1, who.unsqueeze(2).expand(-1, -1, matrix.shape[2]))
-    return some.gather(2, who.unsqueeze(1).expand(-1, who.shape[1], -1))
-
-
-def _scaled(weight: Tensor) -> Tensor:
-    """Weights whose largest is one."""
-    return weight / weight.amax(1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny)
 
 
 def _solved(snr: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

@@ -167,7 +167,8 @@ def late(scale: Scale, seed: int, weights: str = LATE) -> Study:
         f"of what the gains may be. `{SAMPLED}` compares sets on {_CEILING_DRAWS} further draws: "
         "what a search finds with the same information where powers are on or off; in d2d they are "
         "in between. In the cases urban and d2d, mean gains are "
-        "those of the scenarios. In the last case a Kalman filter has had eight reports; "
+        "those of the scenarios; users of one station are received by one antenna, in reports and "
+        "in what may be true. In the last case a Kalman filter has had eight reports; "
         "conditional means and known parts are the filter's, and `wmmse`, `beam` and `unrolled` "
         "take the newest report.",
         tuple(
@@ -240,10 +241,11 @@ def _answers(gain: Array, belief: Belief, network: UnrolledLate, seed: int) -> d
         answers[name] = controller.allocate(gain, 1.0, 1.0)
         expected = controller.allocate(belief.expected, 1.0, 1.0)
         answers[f"{name}:csi=conditional-mean"] = expected
-    answers[LATE] = network.allocate_late(*belief, 1.0, 1.0)
+    answers[LATE] = network.allocate_late(*belief[:2], 1.0, 1.0)
     search = SampledSearch(_CEILING_DRAWS, width=16, depth=0, patience=1, floor=1e-4)
     one = np.ones(gain.shape[-1])
-    each = (Belief(known, unknown) for known, unknown in zip(*belief, strict=True))
+    assert belief.receiver is not None
+    each = map(Belief, belief.known, belief.unknown, belief.receiver)
     answers[SAMPLED] = np.array([search.power(part, one, one, one, seed) for part in each])
     return answers
 

@@ -65,7 +65,7 @@ class Reported:
     gain : ndarray, shape (n, K, K)
         As they are reported.
     belief : Belief
-        Known and unknown parts, [n, K, K].
+        Known and unknown parts, [n, K, K], and who is received by one antenna, [n, K].
     """
 
     gain: Array
@@ -90,7 +90,8 @@ def report(case: Case, draws: int, seed: int, group: int) -> Reported:
         channel = _normal(shared, rng) * math.sqrt(1.0 + case.error)
         gain = mean * np.abs(channel) ** 2
         ahead = case.rho, case.rho * case.rho
-        return Reported(gain, from_gain(gain, mean, ahead, error=case.error))
+        belief = from_gain(gain, mean, ahead, error=case.error)
+        return Reported(gain, belief._replace(receiver=shared))
     keep, fresh = case.rho, math.sqrt(1.0 - case.rho**2)
     channel, guess, doubt = _normal(shared, rng), np.zeros(mean.shape, complex), 1.0
     seen = channel
@@ -103,14 +104,15 @@ def report(case: Case, draws: int, seed: int, group: int) -> Reported:
         guess, doubt = guess + trust * (seen - guess), (1.0 - trust) * doubt
     known = mean * np.abs(keep * guess) ** 2
     unknown = mean * (keep * keep * doubt + fresh * fresh)
-    return Reported(mean * np.abs(seen) ** 2, Belief(known, unknown))
+    return Reported(mean * np.abs(seen) ** 2, Belief(known, unknown, shared))
 
 
 def true_gains(belief: Belief, rng: np.random.Generator) -> Array:
-    """Draw what the gains may be, [n, K, K]."""
-    real, imaginary = math.sqrt(0.5) * rng.standard_normal((2, *belief.known.shape))
-    gain: Array = np.square(np.sqrt(belief.known) + np.sqrt(belief.unknown) * real)
-    gain += belief.unknown * np.square(imaginary)
+    """Draw what the gains may be, [n, K, K]; receivers with one antenna hear the same."""
+    assert belief.receiver is not None
+    unit = _normal(belief.receiver, rng)
+    gain: Array = np.square(np.sqrt(belief.known) + np.sqrt(belief.unknown) * unit.real)
+    gain += belief.unknown * np.square(unit.imag)
     return gain
 
 

@@ -355,6 +355,7 @@ class TestResumed:
         ("base=mlp:imac-3x12", "has 3 receivers for 12 users: .* needs one for each"),
         ("base=unrolled:csi=conditional-mean", "what is learned from are reports: leave out csi"),
         ("base=unrolled-tiny,steps=-7", "steps = -7: must be at least 0"),
+        ("base=unrolled-tiny,layers=99", "layers = 99: must be at most 5"),
         ("base=unrolled-tiny,every=0", "every = 0: must be at least 1"),
         ("base=unrolled-tiny,when=always", "when = always: must be one of period, drift"),
         ("base=unrolled-tiny,memory=-1", "memory = -1: must be non-negative"),

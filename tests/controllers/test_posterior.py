@@ -142,7 +142,7 @@ def test_a_standing_link_is_known_and_a_new_one_is_not(fading: str) -> None:
     tracker.reset(lived)
     for observation, _ in told(lived, 4):
         belief = tracker.belief(observation)
-        certain, none = (belief.known, belief.unknown) if fading == "none" else belief[::-1]
+        certain, none = belief[:2] if fading == "none" else belief[1::-1]
         np.testing.assert_allclose(certain, observation.mean_gain, rtol=1e-12)
         np.testing.assert_allclose(none, 0.0, atol=1e-15)
 
@@ -371,7 +371,7 @@ def test_a_frequency_that_is_not_stated_is_estimated() -> None:
     for overrides, known in (
         ((), True),
         (("channel.doppler_hz=none",), True),  # nobody moves
-        (('episodes=[{name="a", duration_s=1, channel={fading="iid"}}]',), False),
+        (('episodes=[{name="a", duration_s=1, channel={fading="gauss-markov"}}]',), False),
     ):
         tracker = Tracker()
         tracker.reset(scenario(*overrides))
@@ -392,8 +392,59 @@ def test_what_cannot_be_followed_is_refused() -> None:
         Tracker(doppler="guessed")
     assert tracker_of("reported", "known") is None
     assert tracker_of("kalman", "known").filter == "kalman"  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="doppler = estimated: must be known where csi = report"):
+        tracker_of("reported", "estimated")
     with pytest.raises(ValueError, match="csi = sampled: must be one of reported, conditional-"):
         tracker_of("sampled", "known")
+
+
+@pytest.mark.parametrize(
+    ("override", "reason"),
+    [
+        ("csi.delay_s=1e-3", "csi.delay_s = 0.001"),
+        ("csi.period_s=2e-3", "csi.period_s = 0.002"),
+        ("csi.error_nmse_db=-10", "csi.error_nmse_db = -10.0"),
+        ('timing={mode="fixed", latency_s=1e-4}', "timing.latency_s = 0.0001"),
+    ],
+)
+def test_episodes_that_fade_otherwise_are_refused_where_reports_are_not_the_gains(
+    override: str, reason: str
+) -> None:
+    with pytest.raises(InputError) as refused:
+        Tracker().reset(load("drift", [override]))
+    assert str(refused.value) == (
+        "episode Rice: channel.rician_k_db = 0.0: must be none, as in episode Rayleigh, where "
+        f"{reason}; any where reports are at once and exact"
+    )
+
+
+@pytest.mark.parametrize("first", ["none", "iid", "gauss-markov"])
+def test_exact_reports_of_now_are_believed_however_episodes_fade(first: str) -> None:
+    kinds = (first, "sinusoids", "iid")
+    episodes = ", ".join(
+        f'{{name="{kind}", duration_s=0.004, channel={{fading="{kind}", rician_k_db=3}}}}'
+        for kind in kinds
+    )
+    lived = scenario("csi.delay_s=0", f"episodes=[{episodes}]")
+    tracker = Tracker()
+    tracker.reset(lived)
+    for observation, true in told(lived, 12):
+        belief = tracker.belief(observation)
+        np.testing.assert_array_equal(belief.known, true)
+        assert (belief.unknown == 0.0).all()
+    with pytest.raises(InputError, match=f"channel.fading = sinusoids: must be {first}, as in"):
+        tracker.reset(scenario(f"episodes=[{episodes}]"))
+
+
+def test_episodes_that_all_fade_alike_have_their_own_law_not_the_scenarios() -> None:
+    alike = 'fading="sinusoids", rician_k_db=3'
+    channels = (f"{{{alike}}}", f"{{{alike}, doppler_hz=50}}")
+    episodes = ", ".join(
+        f'{{name="{number}", duration_s=1, channel={one}}}' for number, one in enumerate(channels)
+    )
+    fades = fades_of(scenario(f"episodes=[{episodes}]"))
+    assert (fades.kind, fades.turns) == ("sinusoids", None)
+    assert fades.direct**2 == pytest.approx(10**0.3 / (10**0.3 + 1))
 
 
 def test_absent_links_are_known_to_be_absent() -> None:

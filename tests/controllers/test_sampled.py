@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -17,13 +17,15 @@ from slotwise.controllers.kernels.sampled import (
     best_set_on_average,
     draw_gains,
     iterate_on_average,
+    same_antenna,
 )
-from slotwise.controllers.posterior import Belief, from_gain
+from slotwise.controllers.posterior import Belief, from_gain, tracker_of
 from slotwise.controllers.registry import make
 from slotwise.controllers.sampled import SampledSearch
 from slotwise.controllers.search import keys_of
 from slotwise.controllers.unrolled import Unrolled
 from slotwise.controllers.wmmse import Wmmse, wmmse
+from slotwise.emulator.clock import Emulator
 from slotwise.emulator.observation import Observation
 from slotwise.emulator.radio import sum_rate
 from slotwise.emulator.scenario import Scenario, load
@@ -108,7 +110,8 @@ def test_draws_have_the_law_of_the_belief() -> None:
     rng = np.random.default_rng(0)
     unit = (np.sqrt(0.5) * rng.standard_normal((2, 2, 2, 20_000))).astype(np.float32)
     gain = np.empty((2, 2, 20_000), np.float32)
-    draw_gains(known, unknown, np.array([1.0, 0.1]), np.array([1.0, 2.0]), unit, gain)
+    own = np.arange(2)
+    draw_gains(known, unknown, own, own, np.array([1.0, 0.1]), np.array([1.0, 2.0]), unit, gain)
     scale = np.array([[1.0, 2.0], [10.0, 20.0]])
     np.testing.assert_allclose(gain.mean(-1), (known + unknown) * scale, rtol=0.05)
     spread = np.sqrt(unknown**2 + 2 * known * unknown) * scale
@@ -125,10 +128,58 @@ def test_links_of_one_antenna_are_drawn_together() -> None:
         part[2] = part[0]  # users 0 and 2 are received by one station
         part = part if rows else part.T.copy()  # or sent to by one
         gain = np.empty((3, 3, 5), np.float32)
-        draw_gains(part, part, np.ones(3), np.ones(3), unit, gain)
+        first = np.empty((2, 3), np.int64)
+        same_antenna(part, np.array([4, 1, 4]), *first)
+        assert first.tolist() == ([[0, 1, 0], [0, 1, 2]] if rows else [[0, 1, 2], [0, 1, 0]])
+        draw_gains(part, part, first[0], first[1], np.ones(3), np.ones(3), unit, gain)
         gain = gain if rows else gain.swapaxes(0, 1)
         np.testing.assert_array_equal(gain[0], gain[2])
         assert not np.array_equal(gain[0], gain[1])
+        same_antenna(part, np.array([4, 1, 5]), *first)
+        assert first.tolist() == 2 * [[0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("direction", "antennas", "together"),
+    [("uplink", "shared", 0), ("downlink", "shared", 1), ("uplink", "per-user", None)],
+)
+def test_antennas_are_those_of_the_emulator(
+    direction: str, antennas: str, together: int | None
+) -> None:
+    # Reports are late and fading is independent: of what is believed, rows are the same for
+    # all users of a station, whether its antenna is theirs together or not.
+    cells = [f"layout.direction={direction}", f"layout.antennas={antennas}"]
+    late = ["channel.fading=iid", "csi.delay_s=1e-3", "population.initial_users=12"]
+    scenario = load("urban", [*cells, *late])
+    emulator = Emulator(scenario, seed=0, slots=3)
+    report = emulator.advance()
+    assert report is not None
+    tracker = tracker_of("sampled", "known", Literal["sampled"])
+    assert tracker is not None
+    tracker.reset(scenario)
+    seen = report.observation()
+    found = tracker.belief(seen)
+    first = (seen.serving[:, None] == seen.serving).argmax(-1)
+    assert len(set(first)) < len(first)
+    for kind, one in enumerate((found.receiver, found.transmitter)):
+        np.testing.assert_array_equal(one, first if kind == together else np.arange(12))
+
+
+def test_strangers_of_whom_nothing_is_known_are_drawn_apart(
+    observe: Callable[..., Observation],
+) -> None:
+    # Links that fade independently every slot, alike in the mean: only how many are on matters.
+    users, mean = 4, 10**0.4
+    rng = np.random.default_rng(0)
+    late = ["channel.fading=iid", "csi.delay_s=1e-3", f"population.initial_users={users}"]
+    controller = make("beam:csi=sampled")
+    controller.reset(load("gaussian-ic", late), 0)
+    seen = observe(mean * rng.exponential(size=(users, users)))
+    power = controller.decide(replace(seen, time_s=1e-3, mean_gain=np.full((users, users), mean)))
+    true = mean * rng.exponential(size=(20_000, users, users))
+    sizes = np.tri(users)
+    best = max(sum_rate(true, on, 1.0).mean() for on in sizes)
+    assert sum_rate(true, power, 1.0).mean() > 0.98 * best
 
 
 @interpreted

@@ -16,7 +16,7 @@ from slotwise.controllers.networks.graph import GraphNetwork
 from slotwise.controllers.networks.mlp import MlpNetwork
 from slotwise.controllers.networks.unrolled import Sizes, UnrolledNetwork
 from slotwise.controllers.training import tuning as tuning_module
-from slotwise.controllers.training.refading import Refading, pools_of, shared_antennas
+from slotwise.controllers.training.refading import Refading, in_places, pools_of, shared_antennas
 from slotwise.controllers.training.tuning import Tuning, tune, tuning_for, validated
 from slotwise.emulator.radio import sum_rate
 
@@ -174,7 +174,7 @@ def test_a_pull_is_of_a_standardised_graph_s_plain_weights_too() -> None:
     home = tuning_module._home(network, {name: each + 0.1 for name, each in before.items()}, 0)
     count = sum(each.numel() for each in before.values())
     found = tuning_module._distance(network, home, 0)
-    assert float(found) == pytest.approx(0.01 * count, rel=1e-4)
+    assert float(found.detach()) == pytest.approx(0.01 * count, rel=1e-4)
 
 
 @pytest.mark.parametrize("order", ["given", "strongest"])
@@ -188,7 +188,7 @@ def test_who_has_no_weight_or_no_gain_of_its_own_is_absent_as_in_decisions(order
     weight[:30, 1] = 0.0
     weight[10:20, 4] = 0.0
     snr[20:, 3, 3] = 0.0
-    placed, means, alpha = tuning_module._in_places(network, snr, mean, weight)
+    placed, means, alpha = in_places(6, snr, mean, weight)
     assert means is not None
     assert torch.equal(means > 0.0, placed > 0.0)
     with torch.no_grad():

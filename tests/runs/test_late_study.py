@@ -72,6 +72,8 @@ def test_users_of_one_station_have_one_channel() -> None:
     same = (told.gain[:, :, None] == told.gain[:, None]).all(-1).sum(-1)
     assert same.max() > 1
     assert same.min() >= 1
+    true = true_gains(told.belief, np.random.default_rng(0))
+    np.testing.assert_array_equal((true[:, :, None] == true[:, None]).all(-1).sum(-1), same)
 
 
 def test_rates_are_those_of_every_answer() -> None:

@@ -96,7 +96,10 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
                 _load(scenario, overrides), spec, slots, seed, out, replay, not no_report
             )
     except KeyboardInterrupt:
-        raise Interrupted("nothing was written; the same command starts again") from None
+        kept = "what was learned is kept and gone on from" if "resume=" in controller else ""
+        raise Interrupted(
+            f"nothing was written{', but ' if kept else ''}{kept}; the same command starts again"
+        ) from None
     if as_json:
         print_json(summary)
         return

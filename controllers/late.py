@@ -83,7 +83,7 @@ class UnrolledLate(Learned):
         """See `Learned.with_weights`."""
         other = copy.copy(self)
         other.tensors, other._net = tensors, packed(tensors, self.sizes)
-        other._tracker = Tracker(self._tracker.filter, self._tracker.doppler)
+        other._tracker = copy.deepcopy(self._tracker)
         return other
 
     def allocate(

@@ -166,6 +166,7 @@ class Unrolled(Learned):
         """See `Learned.with_weights`."""
         other = copy.copy(self)
         other.tensors, other._net = tensors, packed(tensors, self.sizes)
+        other._tracker = copy.deepcopy(self._tracker)
         return other
 
     def allocate(

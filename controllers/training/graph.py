@@ -22,7 +22,7 @@ from slotwise.controllers.training.draws import Draw, Part, seed_of
 from slotwise.controllers.training.objectives import rate_loss
 from slotwise.controllers.training.randomised import Networks, draw_networks
 from slotwise.controllers.training.recipe import Recipe
-from slotwise.controllers.wmmse import wmmse
+from slotwise.controllers.training.reference import solved
 from slotwise.emulator.radio import sum_rate
 
 __all__ = ["RECIPE", "GraphTask", "Sizes"]
@@ -32,7 +32,6 @@ _VALIDATED_ON = (10, 20, 50)  # users of networks of every kind
 _VALIDATION_BATCHES = 12  # of each size, because a batch is of one kind
 _VALIDATION_USERS = 1000  # of a batch, or a twelfth of a scenario's in all
 _REFERENCE_ITERATIONS = 50  # of WMMSE, to divide by
-_LEAST_RATE = 1e-3  # to divide by [bit/s/Hz]
 
 
 RECIPE = Recipe(
@@ -92,13 +91,13 @@ class GraphTask:
             "seed": seed,
         }
         self._standardise()
-        self._checked = [(networks, _reference(networks, 500)) for networks in self._validation()]
+        self._checked = [(each, solved(*each, 500)[1]) for each in self._validation()]
 
     def loss(self, step: int) -> Tensor:
         """Loss of a step, a scalar: minus the sum rate relative to WMMSE's."""
         drawn = self._networks(Part.TRAINING, step)
         power = self.network(drawn.snr, drawn.weight)
-        reference = _reference(drawn, _REFERENCE_ITERATIONS)
+        reference = solved(*drawn, _REFERENCE_ITERATIONS)[1]
         return rate_loss(drawn.snr, power, drawn.weight, reference)
 
     def validate(self) -> dict[str, float]:
@@ -154,11 +153,3 @@ def _drawn(draw: Draw, seed: int, samples: int) -> Networks:
         torch.from_numpy(full_power_snr(problem).astype(np.float32)),
         torch.from_numpy(weight.astype(np.float32)),
     )
-
-
-def _reference(networks: Networks, iterations: int) -> Tensor:
-    """WMMSE's weighted sum rates [n] from full power, after so many iterations."""
-    snr, weight = (part.double().numpy() for part in networks)
-    power = wmmse(snr, 1.0, 1.0, weight, max_iterations=iterations)[0]
-    rate = sum_rate(snr, power, 1.0, weight)
-    return torch.from_numpy(np.maximum(rate, _LEAST_RATE)).float()

@@ -33,7 +33,7 @@ from slotwise.controllers.networks.unrolled import (
 )
 from slotwise.controllers.training.randomised import draw_means
 from slotwise.controllers.training.recipe import Recipe
-from slotwise.controllers.wmmse import wmmse
+from slotwise.controllers.training.reference import solved
 from slotwise.emulator.radio import sum_rate
 
 __all__ = [
@@ -44,7 +44,6 @@ __all__ = [
     "draw_reports",
     "extended",
     "recipe_for",
-    "task",
 ]
 
 _EARLIER = 0.1
@@ -123,8 +122,8 @@ def recipe_for(steps: int | None = None, **changes: Any) -> Recipe:
     return Recipe(**fields | changes)
 
 
-def task(recipe: Recipe, options: Options) -> LateTask:
-    """What the network learns.
+class LateTask:
+    """Losses and validation; see `slotwise.controllers.training.loop`.
 
     Parameters
     ----------
@@ -137,17 +136,6 @@ def task(recipe: Recipe, options: Options) -> LateTask:
     ------
     InputError
         If there are no weights to begin with.
-    """
-    return LateTask(recipe, options)
-
-
-class LateTask:
-    """Losses and validation; see `slotwise.controllers.training.loop`.
-
-    Parameters
-    ----------
-    recipe, options
-        As in `task`.
 
     Attributes
     ----------
@@ -350,7 +338,4 @@ def _true_rate(reports: Reports, power: Tensor, step: int) -> Tensor:
 
 def _on_the_mean(reports: Reports) -> Tensor:
     """WMMSE's powers on the mean gains, as fractions of the largest [n, K]."""
-    snr, weight = (reports.known + reports.doubt).double().numpy(), reports.weight.double().numpy()
-    return torch.from_numpy(
-        wmmse(snr, 1.0, 1.0, weight, max_iterations=_REFERENCE_ITERATIONS)[0]
-    ).float()
+    return solved(reports.known + reports.doubt, reports.weight, _REFERENCE_ITERATIONS)[0]

@@ -27,7 +27,7 @@ from slotwise.controllers.networks.mlp import MlpNetwork
 from slotwise.controllers.training.objectives import activity_loss, rate_loss
 from slotwise.controllers.training.randomised import draw_means, draw_networks
 from slotwise.controllers.training.recipe import Recipe
-from slotwise.controllers.wmmse import wmmse
+from slotwise.controllers.training.reference import solved
 from slotwise.emulator.radio import sum_rate
 
 __all__ = ["Options", "Pretraining", "RandomisedTask", "ReptileTask", "recipe_for", "task"]
@@ -49,7 +49,6 @@ _RANDOMISED = 0.6
 _LOGIT_PENALTY = 3e-4
 _LOG_SCALE = 5.0
 _REFERENCE_ITERATIONS = 50
-_LEAST_RATE = 1e-3
 _VALIDATION_SEED = 2**31
 
 _TASKS, _INNER_STEPS, _INNER_BATCH, _INNER_RATE = 4, 10, 64, 1e-3
@@ -304,7 +303,4 @@ def _relative(network: MlpNetwork, snr: Tensor, reference: Tensor) -> float:
 
 def _solved(snr: Tensor) -> tuple[Tensor, Tensor]:
     """WMMSE's powers [n, K] from full power, and their sum rates [n]."""
-    gain = snr.double().numpy()
-    power = wmmse(gain, 1.0, 1.0, max_iterations=_REFERENCE_ITERATIONS)[0]
-    rate = np.maximum(sum_rate(gain, power, 1.0), _LEAST_RATE)
-    return torch.from_numpy(power).float(), torch.from_numpy(rate).float()
+    return solved(snr, torch.ones(snr.shape[:2]), _REFERENCE_ITERATIONS)

@@ -224,7 +224,7 @@ def _unrolled(wish: Wish) -> Subject:
     options = unrolled.options_for(size, wish.seed)
 
     def make(recipe: Recipe, *_: object, **__: object) -> Task:
-        return unrolled.task(recipe, options)
+        return unrolled.UnrolledTask(recipe, options)
 
     return Subject(recipe, make, 0, None, "randomised")
 
@@ -238,7 +238,7 @@ def _unrolled_late(wish: Wish) -> Subject:
     options = late.Options(wish.seed)
 
     def make(recipe: Recipe, *_: object, **__: object) -> Task:
-        return late.task(recipe, options)
+        return late.LateTask(recipe, options)
 
     return Subject(recipe, make, 0, None, "randomised")
 

@@ -23,7 +23,7 @@ from slotwise.controllers.networks.graph import GraphNetwork
 from slotwise.controllers.networks.mlp import MlpNetwork
 from slotwise.controllers.networks.unrolled import UnrolledNetwork
 from slotwise.controllers.training.refading import Refading, by_users, in_places, pools_of
-from slotwise.controllers.wmmse import wmmse
+from slotwise.controllers.training.reference import solved
 from slotwise.emulator.radio import sum_rate
 
 __all__ = ["TUNING", "Kind", "TuneObjective", "Tuning", "tune", "tuning_for", "validated"]
@@ -41,7 +41,6 @@ _WARMUP = 20
 _FLOOR = 0.01
 _CLIP = 1.0
 _REFERENCE_ITERATIONS = 30
-_LEAST_RATE = 1e-3
 
 
 class Tuning(NamedTuple):
@@ -306,7 +305,7 @@ class _Lesson:
         """Loss of a batch, a scalar."""
         snr, weight = self._batch()
         tuning = self._tuning
-        label, reference = _solved(snr, weight)
+        label, reference = solved(snr, weight, _REFERENCE_ITERATIONS)
         logits, fractions = self._answers(snr, weight)
         if step < tuning.imitate * tuning.steps or tuning.objective == "supervised":
             return self._imitation(logits, fractions[-1], label)
@@ -366,11 +365,3 @@ class _Lesson:
         if isinstance(network, MlpNetwork) and network.sizes.output == "relu6":
             return functional.mse_loss(fraction, label)
         return functional.binary_cross_entropy_with_logits(logits, label)
-
-
-def _solved(snr: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """WMMSE's powers [b, K] from full power, and their weighted sum rates [b]."""
-    gain, alpha = snr.double().numpy(), weight.double().numpy()
-    power = wmmse(gain, 1.0, 1.0, alpha, max_iterations=_REFERENCE_ITERATIONS)[0]
-    rate = np.maximum(sum_rate(gain, power, 1.0, alpha), _LEAST_RATE)
-    return torch.from_numpy(power).float(), torch.from_numpy(rate).float()

@@ -21,7 +21,7 @@ from slotwise.controllers.kernels.unrolled_sets import set_rates
 from slotwise.controllers.networks.unrolled import Sizes, UnrolledNetwork
 from slotwise.controllers.training.randomised import Networks, draw_networks
 from slotwise.controllers.training.recipe import Recipe
-from slotwise.controllers.wmmse import wmmse
+from slotwise.controllers.training.reference import solved
 from slotwise.emulator.radio import sum_rate
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "UnrolledTask",
     "options_for",
     "recipe_for",
-    "task",
 ]
 
 SIZES = {"full": Sizes(8, 16, 48, 6, 5), "tiny": Sizes(5, 4, 16, 0, 0)}
@@ -50,7 +49,6 @@ _STARTS = 4
 _VALIDATION_SEED = 2**31
 _VALIDATION_STEPS = 60
 _REFERENCE_ITERATIONS = 50
-_LEAST_RATE = 1e-3
 
 
 class Options(NamedTuple):
@@ -108,8 +106,8 @@ def recipe_for(size: str, steps: int | None = None, **changes: Any) -> Recipe:
     return Recipe(**fields | changes)
 
 
-def task(recipe: Recipe, options: Options) -> UnrolledTask:
-    """What an unrolled network learns.
+class UnrolledTask:
+    """Losses and validation of an unrolled network; see `slotwise.controllers.training.loop`.
 
     Parameters
     ----------
@@ -117,17 +115,6 @@ def task(recipe: Recipe, options: Options) -> UnrolledTask:
         Its batch is the number of users in a step.
     options : Options
         See there.
-    """
-    return UnrolledTask(recipe, options)
-
-
-class UnrolledTask:
-    """Losses and validation of an unrolled network; see `slotwise.controllers.training.loop`.
-
-    Parameters
-    ----------
-    recipe, options
-        As in `task`.
 
     Attributes
     ----------
@@ -152,7 +139,7 @@ class UnrolledTask:
         several, told = rng.random(2) < (self._options.starts_share, _TOLD)
         starts = _STARTS if several else 1
         drawn = draw_networks(seed, step, self._users // starts)
-        reference = _reference(drawn)
+        reference = solved(*drawn, _REFERENCE_ITERATIONS)[1]
         sets, start = self._sets(drawn) if told else None, None
         if several:
             drawn = Networks(drawn.snr.repeat(starts, 1, 1), drawn.weight.repeat(starts, 1))
@@ -178,7 +165,9 @@ class UnrolledTask:
                 draw_networks(_VALIDATION_SEED, step, self._users)
                 for step in range(_VALIDATION_STEPS)
             ]
-            self._validation = [(networks, _reference(networks)) for networks in drawn]
+            self._validation = [
+                (networks, solved(*networks, _REFERENCE_ITERATIONS)[1]) for networks in drawn
+            ]
         with torch.no_grad():
             told = [self._ratio(networks, rate, True) for networks, rate in self._validation]
             untold = [self._ratio(networks, rate, False) for networks, rate in self._validation]
@@ -202,11 +191,3 @@ def _rate(networks: Networks, logit: Tensor) -> Tensor:
     """Weighted sum rates [n]."""
     rate: Tensor = sum_rate(networks.snr, torch.sigmoid(logit), 1.0, networks.weight)
     return rate
-
-
-def _reference(networks: Networks) -> Tensor:
-    """WMMSE's weighted sum rates [n] from full power, after so many iterations."""
-    snr, weight = (part.double().numpy() for part in networks)
-    power = wmmse(snr, 1.0, 1.0, weight, max_iterations=_REFERENCE_ITERATIONS)[0]
-    rate = sum_rate(snr, power, 1.0, weight)
-    return torch.from_numpy(np.maximum(rate, _LEAST_RATE)).float()

@@ -29,7 +29,6 @@ from slotwise.controllers.training.late import (
     draw_reports,
     extended,
     recipe_for,
-    task,
 )
 from slotwise.controllers.training.loop import fit
 from slotwise.controllers.training.randomised import draw_means, draw_networks
@@ -183,7 +182,7 @@ def test_means_are_the_networks_without_fading() -> None:
 def test_a_short_training_is_reproducible(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(late, "_VALIDATION_STEPS", 4)
     recipe = recipe_for(6, batch=300, validate_every=3, warmup=0, learning_rate=3e-4)
-    made = [task(recipe, Options(gains=2)) for _ in range(2)]
+    made = [LateTask(recipe, Options(gains=2)) for _ in range(2)]
     ends = [fit(it, recipe) for it in made]
     assert ends[0].best == ends[1].best
     assert 0.9 < ends[0].best < 1.2

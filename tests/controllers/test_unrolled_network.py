@@ -12,7 +12,7 @@ from slotwise.controllers.kernels.unrolled_sets import set_rates
 from slotwise.controllers.networks.unrolled import Sizes, UnrolledNetwork, chains
 from slotwise.controllers.training.loop import fit
 from slotwise.controllers.training.randomised import draw_networks
-from slotwise.controllers.training.unrolled import SIZES, options_for, recipe_for, task
+from slotwise.controllers.training.unrolled import SIZES, UnrolledTask, options_for, recipe_for
 from slotwise.emulator.radio import sum_rate
 
 SMALL = Sizes(layers=2, state=4, hidden=8, channels=2, chain=3)
@@ -125,7 +125,7 @@ def test_draws_are_of_many_kinds() -> None:
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_a_short_training_improves_and_is_reproducible(size: str) -> None:
     recipe = recipe_for(size, 12, batch=400, validate_every=6, warmup=0)
-    made = [task(recipe, options_for(size)) for _ in range(2)]
+    made = [UnrolledTask(recipe, options_for(size)) for _ in range(2)]
     before = made[0].validate()["mean"]
     ends = [fit(it, recipe).best for it in made]
     assert ends[0] == ends[1]

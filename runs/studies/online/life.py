@@ -213,10 +213,10 @@ def _learn(
     if lesson is None:
         return
 
-    def deploy() -> None:
-        before = seat.deployed
-        seat.deploy()
-        if seat.deployed is not before:
+    def deploy() -> bool | None:
+        before, stands = seat.deployed, seat.deploy()
+        if stands:
             witness.begin(slot, lesson.outcome, before, seat.deployed)
+        return stands
 
     emulator.learn(lesson, 0.0, deploy)

@@ -35,6 +35,7 @@ __all__ = [
     "energy_efficiency",
     "from_db",
     "from_dbm",
+    "own_energy_efficiency",
     "rate",
     "received_interference",
     "sinr",
@@ -218,28 +219,55 @@ def consumed_power(
     return total
 
 
-def energy_efficiency(sum_rate_bps: Level, consumed_w: Level) -> Level:
+def energy_efficiency(throughput: Level, consumed_w: Level) -> Level:
     """Bits carried per joule consumed; zero where nothing is consumed.
 
     Parameters
     ----------
-    sum_rate_bps : [...], float
-        Throughput: bandwidth times the sum of the spectral efficiencies [bit/s].
+    throughput : [...], float
+        Sum of the rates [bit/s], or of the spectral efficiencies [bit/s/Hz].
     consumed_w : [...], float
         Consumed power [W].
 
     Returns
     -------
     [...], float
-        Energy efficiency [bit/J].
+        Energy efficiency [bit/J], or for each hertz [bit/J/Hz].
     """
     torch = _torch(consumed_w)
     where: Any = np.where if torch is None else torch.where
     # The inner choice keeps the division, and its gradient, finite where the outer discards it.
     safe_w = where(consumed_w > 0, consumed_w, 1.0)
     # The empty index makes a number of what np.where makes of two numbers.
-    efficiency: Level = where(consumed_w > 0, sum_rate_bps / safe_w, 0.0)[()]
+    efficiency: Level = where(consumed_w > 0, throughput / safe_w, 0.0)[()]
     return efficiency
+
+
+def own_energy_efficiency(
+    rate: Values, power: Values, amplifier_inefficiency: float, circuit_power_w: float
+) -> Values:
+    r"""What each user makes of the joules that it consumes itself.
+
+    .. math:: e_k = \frac{r_k}{\mu p_k + P_c}
+
+    Their weighted sum is the other measure of energy efficiency in A. Zappone and E. Jorswieck,
+    Found. Trends Commun. Inf. Theory 11(3-4), 2015, Section 2.2.
+
+    Parameters
+    ----------
+    rate : [..., K], float
+        Rate of each user [bit/s/Hz].
+    power : [..., K], float
+        Radiated power [W].
+    amplifier_inefficiency, circuit_power_w : float
+        As of :func:`consumed_power`.
+
+    Returns
+    -------
+    [..., K], float
+        Efficiency of each user [bit/J/Hz]; zero where it consumes nothing.
+    """
+    return energy_efficiency(rate, amplifier_inefficiency * power + circuit_power_w)
 
 
 def from_db(level_db: Level) -> Level:

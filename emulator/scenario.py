@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import Field, ValidationError, model_validator
 
+from slotwise.emulator.objective import Aim
 from slotwise.emulator.sections import (
     Channel,
     Csi,
@@ -51,6 +52,12 @@ class Scenario(Section):
     description: str = Field("", max_length=400, description="one line [text]")
     attribution: tuple[str, ...] = Field(
         (), description="credits that a report of this scenario must print [text]"
+    )
+    objective: Aim = Field(
+        "sum-rate",
+        description="what controllers that can are to maximise and reports compare by: the sum of "
+        "the rates, bits per joule of the whole network, or the sum of what each user makes of its "
+        "own joules",
     )
     layout: Layout = Links()
     channel: Channel = Channel()

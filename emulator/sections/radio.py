@@ -35,6 +35,9 @@ class Radio(Section):
     circuit_power_w: float = Field(
         1.0, ge=0, le=1e4, description="power an active user consumes besides radiating [W]"
     )
+    min_rate: float = Field(
+        0.0, ge=0, le=100, description="rate that every user is promised [bit/s/Hz]; 0: none"
+    )
 
 
 class Csi(Section):

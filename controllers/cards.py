@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +21,19 @@ from safetensors.numpy import save
 from slotwise.controllers.atomic import write_whole
 from slotwise.emulator.scenario import InputError, nearest
 
-__all__ = ["Card", "Network", "Result", "Trained", "digest", "read", "shipped", "write"]
+__all__ = [
+    "Card",
+    "Network",
+    "Result",
+    "Trained",
+    "architecture_of",
+    "digest",
+    "read",
+    "shipped",
+    "write",
+]
 
-Network = Literal["mlp", "graph", "unrolled", "rl"]
+Network = Literal["mlp", "mlp-ee", "graph", "unrolled", "unrolled-ee", "rl"]
 
 _KEY, _DIGEST = "slotwise", "slotwise-digest"
 _SUFFIX = ".safetensors"
@@ -52,7 +62,8 @@ class Result(_Model):
         Draws, and what fixes them.
     relative, relative_rounded : float
         Mean sum rate of the powers as they are, and rounded at half, relative to that of WMMSE
-        from full power [%].
+        from full power [%]. Of a network for bits per joule: mean energy efficiency, relative to
+        that of `fractional`; its powers are not rounded.
     low, high : float
         Paired 95 % interval of `relative` [%].
     """
@@ -63,7 +74,7 @@ class Result(_Model):
     samples: int = Field(ge=1)
     seed: int = Field(ge=0)
     relative: float
-    relative_rounded: float
+    relative_rounded: float | None = None
     low: float
     high: float
 
@@ -76,7 +87,8 @@ class Card(_Model):
     format : int
         Version of the card.
     network : str
-        Architecture: ``mlp``, ``graph``, ``unrolled``, or ``rl``, a policy.
+        Architecture: ``mlp``, ``mlp-ee``, ``graph``, ``unrolled``, ``unrolled-ee``, or ``rl``, a
+        policy.
     name : str
         What these weights are called.
     sizes : dict
@@ -225,12 +237,22 @@ def shipped(network: str | None = None) -> dict[str, Path]:
     """
     found = {}
     for path in _SHIPPED.glob(f"*{_SUFFIX}"):
-        kind = path.stem.partition("-")[0]
+        kind = architecture_of(path.stem)
         if network in (None, kind):
             # Perceptrons and policies are called after what they were trained on, the others after
             # themselves.
-            found[path.stem.removeprefix("mlp-").removeprefix("rl-")] = path
+            after_itself = kind not in ("mlp", "mlp-ee", "rl")
+            found[path.stem if after_itself else path.stem.removeprefix(f"{kind}-")] = path
     return dict(sorted(found.items()))
+
+
+def architecture_of(name: str) -> str:
+    """Architecture that a name of weights or of a network begins with, as ``mlp`` in ``mlp-mine``.
+
+    Of several the longest; where it is none, what comes before the first hyphen.
+    """
+    known = [kind for kind in get_args(Network) if f"{name}-".startswith(f"{kind}-")]
+    return max(known, key=len, default=name.partition("-")[0])
 
 
 def digest(tensors: Mapping[str, NDArray[Any]]) -> str:

@@ -3,24 +3,29 @@
 Weighted sum rate over powers has many local maxima, and finding the best one is NP-hard (Luo and
 Zhang, IEEE J. Sel. Top. Signal Process. 2(1), 2008). Branch and bound finds it all the same, within
 a gap that is proved: for ten users in less than a millisecond, for twenty in tenths of a second.
-Where a limit on the work ends the search earlier, the gap that is left is known.
+Where a limit on the work ends the search earlier, the gap that is left is known. The same search
+proves how many bits per joule there are: see `slotwise.controllers.dinkelbach`.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.base import Controller, Problem, broadcast, full_power_snr
+from slotwise.controllers.aimed import SCENARIO, Aimed
+from slotwise.controllers.base import Problem, broadcast, full_power_snr
 from slotwise.controllers.beam import polished
+from slotwise.controllers.dinkelbach import prove, vanishing
+from slotwise.controllers.fractional import fractional
 from slotwise.controllers.kernels.branching import branch
 from slotwise.controllers.kernels.corner_bound import best_corners
 from slotwise.controllers.search import best_of, flat, flipped, grown
-from slotwise.emulator.radio import sum_rate
+from slotwise.emulator.objective import SUM_RATE, Aim, Objective
+from slotwise.emulator.scenario import InputError
 
 if TYPE_CHECKING:
     from slotwise.emulator.scenario import Scenario
@@ -31,6 +36,9 @@ Array = NDArray[np.float64]
 
 CORNER_USERS = 16
 """Users up to which the search starts from the best of all 2^K on/off powers; beyond, from beam."""
+
+AIMS: tuple[Aim, ...] = ("sum-rate", "energy-efficiency")
+"""What can be maximised."""
 
 _BEAM_WIDTH = 32
 _BEAM_PATIENCE = 2
@@ -48,15 +56,17 @@ class Certificate(NamedTuple):
     power : [..., K], float64
         Powers [W].
     value : [...], float64
-        Their weighted sum rate [bit/s/Hz].
+        What they are worth: weighted sum rate [bit/s/Hz] or energy efficiency [bit/J/Hz].
     bound : [...], float64
-        No powers reach more [bit/s/Hz], up to the rounding of double precision.
+        No powers are worth more, up to the rounding of double precision.
     gap : [...], float64
         What may be missing: bound - value.
     closed : [...], bool
         Whether the gap is as small as was asked for.
     nodes : [...], int64
         Parts of the box of powers that were looked at.
+    objective : Objective
+        What was maximised.
     """
 
     power: Array
@@ -65,15 +75,23 @@ class Certificate(NamedTuple):
     gap: Array
     closed: NDArray[np.bool_]
     nodes: NDArray[np.int64]
+    objective: Objective = SUM_RATE
 
     def summary(self) -> str:
         """What was proved, in one line."""
         samples, done = self.closed.size, int(self.closed.sum())
-        within = f"within {self.gap[self.closed].max(initial=0.0):.2g} bit/s/Hz of the optimum"
+        within = f"within {self._most(self.closed)} of the optimum"
         if done == samples:
             return f"all {samples} proved {within}"
-        left = f"{samples - done} of {samples} stay open, by at most {self.gap.max():.2g} bit/s/Hz"
+        left = f"{samples - done} of {samples} stay open, by at most {self._most(~self.closed)}"
         return f"{left}; the other {done} proved {within}" if done else left
+
+    def _most(self, among: NDArray[np.bool_]) -> str:
+        """Largest gap among some: of a sum rate with its unit, of an efficiency per what it is."""
+        if self.objective.aim == "sum-rate":
+            return f"{self.gap[among].max(initial=0.0):.2g} {self.objective.unit}"
+        part = self.gap[among] / np.maximum(self.value[among], np.finfo(float).tiny)
+        return f"{100.0 * part.max(initial=0.0):.2g}%"
 
 
 def certify(
@@ -83,8 +101,10 @@ def certify(
     weight: Array | float | None = None,
     gap: float = 0.01,
     nodes: int = 1_000_000,
+    objective: Objective = SUM_RATE,
+    relative_gap: float = 0.001,
 ) -> Certificate:
-    """Maximise the weighted sum rate, and prove how far from the optimum the result may be.
+    """Maximise the weighted sum rate or the energy efficiency, and prove how good the result is.
 
     Parameters
     ----------
@@ -95,10 +115,15 @@ def certify(
     weight : [..., K] or scalar, float, optional
         Weights; left out: one.
     gap : float
-        Largest difference to the optimum that is left [bit/s/Hz], positive.
+        Largest difference to the optimum that is left of a sum rate [bit/s/Hz], positive.
     nodes : int
         Most parts of the box of powers to look at in each problem, at least one. One takes some
         microseconds.
+    objective : Objective
+        What to maximise: sum rate or energy efficiency, without a promised rate.
+    relative_gap : float
+        Largest difference to the optimum that is left of an efficiency, relative to what is
+        reached; positive.
 
     Returns
     -------
@@ -112,26 +137,24 @@ def certify(
 
     Notes
     -----
-    The search starts from the best of all on/off powers up to `CORNER_USERS` users and from a beam
-    search beyond, both polished by WMMSE, so that the result is never worse. What closes parts of
-    the box is described in `slotwise.controllers.kernels.envelope_bound`.
+    The search for a sum rate starts from the best of all on/off powers up to `CORNER_USERS` users
+    and from a beam search beyond, polished by WMMSE; that for an efficiency from what `fractional`
+    finds, so that neither is worse.
     """
-    if not 0.0 < gap < math.inf:
-        raise ValueError(f"gap = {gap}: must be positive and finite")
-    if nodes < 1:
-        raise ValueError(f"nodes = {nodes}: must be at least 1")
+    _check(gap, nodes, objective, relative_gap)
     problem = broadcast(gain, noise_power, p_max, weight)
-    lead = problem.weight.shape[:-1]
-    every, order = _sorted(flat(problem))
-    power = _start(every)
-    value, bound, seen = _search(every, power, gap, nodes)
-    power = _refined(every, power)
-    reached = np.maximum(sum_rate(every.gain, power, every.noise_power, every.weight), 0.0)
-    bound = np.maximum(bound, np.maximum(reached, value))
+    lead, (every, order) = problem.weight.shape[:-1], _sorted(flat(problem))
+    if objective.aim == "sum-rate":
+        power, bound, seen = _best_rate(every, gap, nodes)
+    else:
+        power, bound, seen = _best_efficiency(every, objective, relative_gap, nodes)
+    reached = np.maximum(objective.value(every.gain, power, every.noise_power, every.weight), 0.0)
+    bound = np.maximum(bound, reached)
     placed = np.empty_like(power)
     np.put_along_axis(placed, order, power, axis=1)
+    allowed = gap if objective.aim == "sum-rate" else relative_gap * reached
     # What rounding adds to a difference of sums that are large is not an open gap.
-    closed = bound - reached <= gap + 1e-12 * bound
+    closed = bound - reached <= allowed + 1e-12 * bound
     return Certificate(
         placed.reshape(problem.p_max.shape),
         reached.reshape(lead),
@@ -139,7 +162,21 @@ def certify(
         (bound - reached).reshape(lead),
         closed.reshape(lead),
         seen.reshape(lead),
+        objective,
     )
+
+
+def _check(gap: float, nodes: int, objective: Objective, relative_gap: float) -> None:
+    """Refuse options that are out of their range."""
+    for name, value in (("gap", gap), ("relative_gap", relative_gap)):
+        if not 0.0 < value < math.inf:
+            raise ValueError(f"{name} = {value}: must be positive and finite")
+    if nodes < 1:
+        raise ValueError(f"nodes = {nodes}: must be at least 1")
+    if objective.aim not in AIMS:
+        raise ValueError(f"objective = {objective.aim}: must be one of {', '.join(AIMS)}")
+    if objective.min_rate > 0.0:
+        raise InputError(f"min_rate = {objective.min_rate}: optimum knows no promised rates")
 
 
 def _sorted(problem: Problem) -> tuple[Problem, NDArray[np.int64]]:
@@ -163,13 +200,12 @@ def _start(problem: Problem) -> Array:
     return best_of(problem, power, flipped(problem, power))
 
 
-def _search(
-    problem: Problem, power: Array, gap: float, nodes: int
-) -> tuple[Array, Array, NDArray[np.int64]]:
-    """Value, bound and nodes of each problem; better powers take the place of those given.
+def _best_rate(problem: Problem, gap: float, nodes: int) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Powers [W] of the highest weighted sum rate, bound and nodes of each problem.
 
     Problem by problem, so that it can be interrupted between two.
     """
+    power = _start(problem)
     samples, users = power.shape
     value, bound, seen = np.zeros(samples), np.zeros(samples), np.zeros(samples, dtype=np.int64)
     free = np.zeros(users)
@@ -178,24 +214,35 @@ def _search(
         value[n], bound[n], seen[n] = branch(
             problem.gain[n], noise_power, p_max, weight, free, gap, nodes, power[n]
         )
-    return value, bound, seen
+    # Climbed to the top of the hill that the search has left them on.
+    return polished(problem, power), np.maximum(bound, value), seen
 
 
-def _refined(problem: Problem, power: Array) -> Array:
-    """Powers climbed to the top of the hill that the search has left them on."""
-    return polished(problem, power)
+def _best_efficiency(
+    problem: Problem, objective: Objective, gap: float, nodes: int
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Powers [W] of the highest efficiency, bound and nodes of each problem."""
+    if objective.circuit_power_w == 0.0:
+        return *vanishing(problem, objective, gap), np.ones(len(problem.weight), dtype=np.int64)
+    power = fractional(*problem, objective=objective)[0]
+    return power, *prove(problem, objective, power, gap, nodes)
 
 
-class Optimum(Controller):
+class Optimum(Aimed):
     """The best powers there are, to a gap that is proved; small networks only.
 
     Parameters
     ----------
     gap : float
-        Largest difference to the optimum that is left [bit/s/Hz], positive.
+        Largest difference to the optimum that is left of a sum rate [bit/s/Hz], positive.
     nodes : int
         Most parts of the box of powers to look at in a problem. Where they do not suffice, a
         warning says so, once until the next `reset`.
+    objective : str
+        ``scenario``, ``sum-rate`` or ``energy-efficiency``: see `Aimed`. Alone, it is the sum rate.
+    relative_gap : float
+        Largest difference to the optimum that is left of an energy efficiency, relative to what is
+        reached; positive.
 
     Attributes
     ----------
@@ -205,21 +252,32 @@ class Optimum(Controller):
     Raises
     ------
     ValueError
-        If an option is out of its range.
+        If an option is out of its range, or the network's objective is not served.
     """
 
     name = "optimum"
     equivariant = True
+    alone: ClassVar[Aim] = "sum-rate"
+    aims: ClassVar[tuple[Aim, ...]] = AIMS
 
-    def __init__(self, gap: float = 0.01, nodes: int = 1_000_000) -> None:
-        if not 0.0 < gap < math.inf:
-            raise ValueError(f"gap = {gap}: must be positive and finite")
-        if nodes < 1:
-            raise ValueError(f"nodes = {nodes}: must be at least 1")
+    def __init__(
+        self,
+        gap: float = 0.01,
+        nodes: int = 1_000_000,
+        objective: str = SCENARIO,
+        relative_gap: float = 0.001,
+    ) -> None:
         self.gap = float(gap)
         self.nodes = nodes
+        self.relative_gap = float(relative_gap)
         self.certificate: Certificate | None = None
         self._warned = False
+        super().__init__(objective)
+
+    def serve(self, objective: Objective) -> None:
+        """See `Aimed.serve`."""
+        super().serve(objective)
+        _check(self.gap, self.nodes, self.objective, self.relative_gap)
 
     def allocate(
         self,
@@ -229,7 +287,8 @@ class Optimum(Controller):
         weight: Array | float | None = None,
     ) -> Array:
         """See `Controller.allocate`."""
-        found = certify(gain, noise_power, p_max, weight, self.gap, self.nodes)
+        limits = self.gap, self.nodes, self.objective, self.relative_gap
+        found = certify(gain, noise_power, p_max, weight, *limits)
         self.certificate = found
         if not (self._warned or found.closed.all()):
             self._warned = True

@@ -29,6 +29,7 @@ from slotwise.emulator.measurement import Measurement
 from slotwise.emulator.network import Network
 from slotwise.emulator.observation import Report
 from slotwise.emulator.processor import Processor
+from slotwise.emulator.promise import Promise
 from slotwise.emulator.scenario import Scenario
 from slotwise.emulator.sections import Episode
 from slotwise.emulator.stays import Stays
@@ -130,6 +131,7 @@ class Emulator:
             self._streams.network(Cause.CSI, b) for b in range(len(self.numbers) if erring else 0)
         ]
         self._stays = Stays(self.network, self._streams, self.journal, self._now, self._after)
+        self._promise = Promise(self.network)
         self.slot, self.over, self._drop = -1, False, 0
         if first is not None:
             self.journal.note(0.0, "episode", cause=first.name)
@@ -268,6 +270,8 @@ class Emulator:
             return
         if self._scene_changes:
             self._change_scene()
+        if self.journal.traces:
+            self._promise.give()
         if self.slot % self._measure_every == 0:
             self._measure(now_s)
         # From the slot's number and not from the last tick: rounding never adds up.
@@ -313,9 +317,11 @@ class Emulator:
 
     def _close_slot(self) -> None:
         network = self.network
-        totals = np.stack([network.carried, network.radiated, network.consumed])
+        totals = np.stack(
+            [network.carried, network.radiated, network.consumed, network.own_efficiency]
+        )
         users = np.count_nonzero(network.user_id >= 0, axis=1)
-        self.journal.slot(self.slot, self._slot_s, totals, users)
+        self.journal.slot(self.slot, self._slot_s, totals, users, self._promise.kept(self._slot_s))
 
     def _finish(self) -> None:
         """The last slot has ended: account for whoever and whatever is still there."""

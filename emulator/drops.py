@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.emulator import fading, layout
+from slotwise.emulator.combining import draw_combined
 from slotwise.emulator.measured import read_gains
 from slotwise.emulator.medium import user_gains
 from slotwise.emulator.network import noise_power_w
+from slotwise.emulator.objective import SUM_RATE, Objective
 from slotwise.emulator.propagation import mean_gain
 from slotwise.emulator.radio import from_db, from_dbm
 from slotwise.emulator.scenario import InputError, Scenario
@@ -39,6 +41,8 @@ class Drops:
         Noise [W], largest powers [W], weights of the sum rate.
     sinr_cap : float or None
         Largest SINR that the rate counts, linear.
+    objective : Objective
+        What their powers are for.
     """
 
     gain: Array
@@ -46,6 +50,7 @@ class Drops:
     p_max: Array
     weight: Array
     sinr_cap: float | None
+    objective: Objective = SUM_RATE
 
 
 _DEFAULT_SAMPLES = 10_000
@@ -80,11 +85,14 @@ def draw(
         raise InputError(f"links = {users}: must be between 1 and 1000")
     radio = scenario.radio
     return Drops(
-        gain=_gains(scenario, samples, users, Streams(seed).network(Cause.DROPS, 0)),
+        gain=np.ascontiguousarray(
+            _gains(scenario, samples, users, Streams(seed).network(Cause.DROPS, 0))
+        ),
         noise_power=np.full(users, noise_power_w(radio)),
         p_max=np.full(users, float(from_dbm(radio.p_max_dbm))),
         weight=np.ones(users),
         sinr_cap=None if radio.sinr_cap_db is None else float(from_db(radio.sinr_cap_db)),
+        objective=Objective.of(scenario),
     )
 
 
@@ -114,11 +122,15 @@ def _gains(scenario: Scenario, wanted: int | None, users: int, rng: np.random.Ge
         if plan.association == "home"
         else layout.associate(mean)
     )
-    own_antenna = plan.antennas == "per-user"
-    if own_antenna:
-        mean = np.take_along_axis(mean, serving[:, :, None], axis=1)
-    coupling = mean * fading.draw(channel, mean.shape, rng)
-    return user_gains(coupling, None if own_antenna else serving, plan.direction == "downlink")
+    downlink, several = plan.direction == "downlink", plan.station_antennas
+    if plan.antennas == "shared" and several == 1:
+        return user_gains(mean * fading.draw(channel, mean.shape, rng), serving, downlink)
+    coupling = np.take_along_axis(mean, serving[:, :, None], axis=1)
+    if several > 1:
+        coupling *= draw_combined(channel, serving, mean.shape[1], several, rng)
+    else:
+        coupling *= fading.draw(channel, coupling.shape, rng)
+    return user_gains(coupling, None, downlink)
 
 
 def _replayed(scenario: Scenario, samples: int | None, users: int) -> Array:

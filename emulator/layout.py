@@ -80,8 +80,8 @@ def place_stations(
     layout : Layout
         Hexagons: see `hexagons.lattice`. Poisson points: as many as a Poisson variable of mean
         density times area says, at least one, in mean + 6 sqrt(mean) + 6 rows (a larger draw, of
-        probability below 1e-8, is cut there). Grid: centred, row by row from the south-west.
-        Sites: see `sites.read_sites`.
+        probability below 1e-8, is cut). Disc: at its centre. Grid: centred, row by row from the
+        south-west. Sites: see `sites.read_sites`.
     rng : Generator
         Only Poisson points draw: the counts, then the coordinates of all rows.
     users : int
@@ -111,6 +111,8 @@ def place_stations(
             tiles = hexagons.cluster_tiles(layout.cells, spacing)
     elif isinstance(layout, PoissonPoints):
         station, area = _poisson(layout, rng, networks), _square(layout.side_m)
+    elif layout.kind == "disc":
+        station, area = np.zeros((1, 2)), _square(2.0 * layout.radius_m)
     elif isinstance(layout, Grid):
         line = (np.arange(layout.rows) - (layout.rows - 1) / 2.0) * layout.spacing_m
         station = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
@@ -128,8 +130,8 @@ def place_stations(
 def homes(layout: Layout, places: Places, users: int) -> Index:
     """Stations at which the first users appear, balanced: user k of n at floor(k S / n).
 
-    Hexagons and sites have homes. In the other layouts users appear anywhere in the area: the
-    home is 0, and `cell_of` says afterwards in which cell a user is.
+    Hexagons, sites and grids whose users fall in cells have homes. In other layouts users appear
+    anywhere: the home is 0, and `cell_of` says afterwards in which cell a user is.
 
     Parameters
     ----------
@@ -140,7 +142,7 @@ def homes(layout: Layout, places: Places, users: int) -> Index:
     -------
     (n,) int64
     """
-    stations = places.station.shape[-2] if isinstance(layout, Hexagons | Sites) else 1
+    stations = places.station.shape[-2] if _has_homes(layout) else 1
     return np.arange(users, dtype=np.int64) * stations // max(users, 1)
 
 
@@ -162,7 +164,7 @@ def draw_home(
         If `weight` is not S non-negative numbers with a positive sum.
     """
     draw = rng.random()
-    if not isinstance(layout, Hexagons | Sites):
+    if not _has_homes(layout):
         return 0
     stations = places.station.shape[-2]
     share = np.ones(stations) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -181,8 +183,9 @@ def drop_users(
     ``r + (R_c - r) sqrt(u)``, u uniform in [0, 1], where r is ``inner_radius_m`` and
     ``R_c = 2 R / sqrt(3)`` the corner radius of a cell of half distance R (the published code of
     Sun et al., IEEE Trans. Signal Process. 66(20), 2018). ``"hexagon"``: uniform in the true cell
-    outside r. Pairs (their transmitters), Poisson points and grid: uniform in the area. Sites:
-    uniform in a disc around the home. Links: NaN.
+    outside r. Pairs (their transmitters), Poisson points and grid: uniform in the area, or in the
+    home's cell of the grid. Disc: uniform outside r. Sites: uniform in a disc around the home.
+    Links: NaN.
 
     Parameters
     ----------
@@ -198,11 +201,16 @@ def drop_users(
     shape = (*lead, home.shape[-1])
     if isinstance(layout, Links):
         return np.full((*shape, 2), np.nan)
-    if isinstance(layout, Pairs | PoissonPoints | Grid):
-        low, high = places.area[:2], places.area[2:]
-        return np.asarray(low + (high - low) * rng.random((*shape, 2)))
-    if isinstance(layout, Sites):
+    anywhere = not _has_homes(layout)
+    if isinstance(layout, Pairs | PoissonPoints) or (isinstance(layout, Grid) and anywhere):
+        return _in_box(places.area, rng.random((*shape, 2)))
+    if isinstance(layout, Grid):
+        offset = _in_box(_square(layout.spacing_m), rng.random((*shape, 2)))
+    elif isinstance(layout, Sites):
         offset = _in_disc(0.0, layout.spread_m, rng.random((*shape, 2)))
+    elif layout.kind == "disc":
+        square = rng.uniform(layout.inner_radius_m**2, layout.radius_m**2, shape)
+        offset = _polar(np.sqrt(square), rng.random(shape))
     elif layout.cell_shape == "disc":
         corner = hexagons.CORNER * layout.half_distance_m
         offset = _in_disc(layout.inner_radius_m, corner, rng.random((*shape, 2)))
@@ -244,7 +252,7 @@ def drop_receivers(layout: Pairs, users: Array, rng: np.random.Generator) -> Arr
 def cell_of(layout: Layout, places: Places, home: NDArray[np.integer], users: Array) -> Index:
     """Cell in which each user was dropped: what ``association = "home"`` means.
 
-    Hexagons and sites: its home. Poisson points and grid: the nearest station.
+    Its home where users have one (see `homes`), otherwise the nearest station.
 
     Parameters
     ----------
@@ -265,7 +273,7 @@ def cell_of(layout: Layout, places: Places, home: NDArray[np.integer], users: Ar
     """
     if isinstance(layout, Links | Pairs):
         raise ValueError(f"layout.kind = {layout.kind} has no cells; it must have base stations")  # noqa: TRY004
-    if isinstance(layout, Hexagons | Sites):
+    if _has_homes(layout):
         return np.array(home, dtype=np.int64)
     return associate(-distance(places.station, users, places.tiles))
 
@@ -349,6 +357,11 @@ def associate(
     return np.where(leave, best, current).astype(np.int64)
 
 
+def _has_homes(layout: Layout) -> bool:
+    in_cells = isinstance(layout, Grid) and layout.users == "cells"
+    return in_cells or isinstance(layout, Hexagons | Sites)
+
+
 def _square(side_m: float) -> Array:
     return np.array([-0.5, -0.5, 0.5, 0.5]) * side_m
 
@@ -361,6 +374,10 @@ def _around(position: Array, margin: ArrayLike) -> Array:
 def _polar(radius: Array, turn: Array) -> Array:
     angle = 2.0 * np.pi * turn
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=-1)
+
+
+def _in_box(area: Array, draw: Array) -> Array:
+    return np.asarray(area[:2] + (area[2:] - area[:2]) * draw)
 
 
 def _in_disc(inner_m: float, outer_m: float, draw: Array) -> Array:

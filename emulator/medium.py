@@ -3,8 +3,9 @@
 A user enters the medium at a place of its own, with its own line of sight and shadowing to every
 station, moves, fades slot by slot, and leaves. From all that the medium keeps one array,
 ``coupling[b, s, m]``, the power gain between antenna ``s`` and user ``m``. A station's antenna is
-shared by its users, or each user has one of its own (pairs, and ``antennas = per-user``); then
-antenna ``m`` belongs to user ``m``. Everything else is a view of it:
+shared by its users, or each user has one of its own (pairs, ``antennas = per-user``, and what a
+station of several antennas combines for a user); then antenna ``m`` belongs to user ``m``.
+Everything else is a view of it:
 
 - uplink and pairs: ``gain[b, k, j] = coupling[b, antenna of k, j]``,
 - downlink: ``gain[b, k, j] = coupling[b, antenna of j, k]``.
@@ -17,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.emulator.fading import EVERY, make_fading
+from slotwise.emulator.combining import Combined
+from slotwise.emulator.fading import EVERY, Fading, make_fading
 from slotwise.emulator.kernels.slot import Air
 from slotwise.emulator.layout import (
     Places,
@@ -123,8 +125,9 @@ class Medium:
         sites = self.station.shape[1]
         self._cells = layout if isinstance(layout, Cells) else None
         self._paired = self._cells is None
+        self._several = 1 if self._cells is None else self._cells.station_antennas
         per_user = self._cells is not None and self._cells.antennas == "per-user"
-        self.own_antenna = self._paired or per_user
+        self.own_antenna = self._paired or per_user or self._several > 1
         self.downlink = self._cells is not None and self._cells.direction == "downlink"
         antennas = rows if self.own_antenna else sites
 
@@ -141,17 +144,20 @@ class Medium:
         self.serving = np.zeros((count, rows), np.int64)
         self._obstacles = Obstacles(channel, (count, sites, rows), self._paired, streams, drop)
         self._site_mean = np.zeros((count, sites, rows))
-        self.mean = np.zeros((count, antennas, rows)) if per_user else self._site_mean
-        self.fading = make_fading(
-            channel,
-            slot_s,
-            (count, antennas, rows),
-            [streams.network(Cause.FADING, b, drop) for b in range(count)],
-            self._measured(rows),
-        )
+        shared = self._paired or not self.own_antenna
+        self.mean = self._site_mean if shared else np.zeros((count, antennas, rows))
+        self.fading = self._make_fading(slot_s, (count, antennas, rows), sites)
         antenna = np.tile(np.arange(rows), (count, 1)) if self.own_antenna else self.serving
         self.air = Air(self.mean, self.fading.power, antenna).values()
         self._long_term: dict[int, tuple[Index, Array]] = {}
+
+    def _make_fading(self, slot_s: float, shape: tuple[int, int, int], sites: int) -> Fading:
+        count, _, rows = shape
+        rngs = [self._streams.network(Cause.FADING, b, self.drop) for b in range(count)]
+        if self._several == 1:
+            return make_fading(self.channel, slot_s, shape, rngs, self._measured(rows))
+        shape = count, sites, rows
+        return Combined(self.channel, slot_s, shape, self._several, self.serving, rngs)
 
     def _place(self, rows: int) -> list[Places]:
         """Stations of every network; only Poisson points differ."""
@@ -351,7 +357,7 @@ class Medium:
         return gain
 
     def _hand_over(self) -> list[tuple[int, int]]:
-        """Serve users by stronger stations; an antenna of one's own moves and goes on fading."""
+        """Serve users by stronger stations; an antenna per user moves and goes on fading."""
         if self._cells is None or self._cells.association == "home":
             return []
         chosen = associate(self._site_mean, self.serving, self._cells.hysteresis_db)
@@ -370,7 +376,9 @@ class Medium:
             self.serving[network, row] = associate(self._site_mean[network][:, row])
 
     def _refresh_mean(self, network: int) -> None:
-        """Long-term gains of a network have changed."""
+        """Long-term gains of a network have changed, or who serves whom."""
+        if isinstance(self.fading, Combined):
+            self.fading.recombine(slice(network, network + 1))
         if self.mean is not self._site_mean:
             served = self._site_mean[network, self.serving[network]]
             np.multiply(served, self.present[network][:, None], out=self.mean[network])

@@ -73,6 +73,9 @@ class Network:
         Integral of the consumed power since time zero [J].
     time_s : ndarray, shape (B,), float64
         Up to when the integrals go [s].
+    own_efficiency : ndarray, shape (B,), float64
+        Integral, since time zero, of what each user makes of the joules that it consumes itself,
+        added up over users [bit s/J/Hz].
     ledger : tuple
         Values of `kernels.slot.Ledger`: all of these arrays together.
     worth : ndarray, shape (B, M), float64
@@ -95,9 +98,9 @@ class Network:
         self.noise_w, self.p_max_w = noise_power_w(radio), float(from_dbm(radio.p_max_dbm))
         self._cap = None if radio.sinr_cap_db is None else float(from_db(radio.sinr_cap_db))
         self.user_id: Ids = np.full(shape, -1, np.int64)
-        users, totals = np.zeros((3, *shape)), np.zeros((4, shape[0]))
+        users, totals = np.zeros((3, *shape)), np.zeros((5, shape[0]))
         self.power, self.delivered, self.worth = users
-        self.carried, self.radiated, self.consumed, self.time_s = totals
+        self.carried, self.radiated, self.consumed, self.time_s, self.own_efficiency = totals
         self.ledger: LedgerValues = Ledger(self.user_id, users, totals).values()
         self._appraise = appraise
         self._level_s = 0.0  # up to when all integrals go

@@ -27,7 +27,7 @@ from slotwise.emulator.radio import (
 if TYPE_CHECKING:
     from slotwise.emulator.scenario import Scenario
 
-__all__ = ["Aim", "Objective", "aim_of"]
+__all__ = ["SUM_RATE", "Aim", "Objective", "aim_of"]
 
 Aim = Literal["sum-rate", "energy-efficiency", "weighted-energy-efficiency"]
 
@@ -72,6 +72,7 @@ class Objective(NamedTuple):
         noise_power: Values | float,
         weight: Values | None = None,
         sinr_cap: float | None = None,
+        present: Any = True,
     ) -> Values:
         """What powers are worth. A promised rate is not part of it.
 
@@ -80,13 +81,15 @@ class Objective(NamedTuple):
         gain : [..., K, K], float
             Linear power gain, rows are receivers; NumPy or torch.
         power : [..., K], float
-            Powers [W]. Everyone counts as present and consumes circuit power.
+            Powers [W].
         noise_power : scalar or [..., K], float
             Noise power at each receiver, positive [W].
         weight : [..., K], float, optional
             Weights of the rates; left out: one.
         sinr_cap : float, optional
             Largest SINR that counts, linear.
+        present : [..., K], bool
+            Who is there and consumes circuit power; left out: everyone. Who is not must be silent.
 
         Returns
         -------
@@ -101,8 +104,12 @@ class Objective(NamedTuple):
             return own
         total: Values = weighted.sum(-1)
         if self.aim == "energy-efficiency":
-            return energy_efficiency(total, consumed_power(power, True, *radio))
+            return energy_efficiency(total, consumed_power(power, present, *radio))
         return total
+
+
+SUM_RATE = Objective()
+"""Throughput, with nothing promised."""
 
 
 def aim_of(name: str) -> Aim:

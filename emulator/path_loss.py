@@ -65,11 +65,13 @@ def power_law_db(distance_m: ArrayLike, reference_m: float, exponent: float) -> 
     return np.asarray(10.0 * exponent * np.log10(np.divide(distance_m, reference_m)))
 
 
-def bounded_db(distance_m: ArrayLike, exponent: float) -> Array:
-    """Loss 10 log10(1 + d^exponent): no singularity, 0 dB at zero distance.
+def bounded_db(
+    distance_m: ArrayLike, exponent: float, reference_m: float = 1.0, gain_db: float = 0.0
+) -> Array:
+    """Loss 10 log10(1 + (d / d0)^exponent) - G: no singularity, -G dB at zero distance.
 
     The bounded law of stochastic geometry (M. Haenggi and R. K. Ganti, "Interference in large
-    wireless networks", 2009), with d in metres.
+    wireless networks", 2009), there with d0 = 1 m and G = 0 dB.
 
     Parameters
     ----------
@@ -77,13 +79,18 @@ def bounded_db(distance_m: ArrayLike, exponent: float) -> Array:
         Distance, not negative [m].
     exponent : float
         Path-loss exponent on power [1].
+    reference_m : float
+        Distance d0 at which half of the gain at zero distance is left [m].
+    gain_db : float
+        Gain G at zero distance [dB].
 
     Returns
     -------
     [...], float
         Loss [dB].
     """
-    return np.asarray(10.0 * np.log10(1.0 + np.power(distance_m, exponent)))
+    ratio = np.divide(distance_m, reference_m)
+    return np.asarray(10.0 * np.log10(1.0 + np.power(ratio, exponent)) - gain_db)
 
 
 def log_distance_db(

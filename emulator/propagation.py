@@ -81,7 +81,7 @@ def _loss_and_deviation(
         case PowerLaw():
             loss = path_loss.power_law_db(distance, law.reference_m, law.exponent)
         case BoundedLaw():
-            loss = path_loss.bounded_db(distance, law.exponent)
+            loss = path_loss.bounded_db(distance, law.exponent, law.reference_m, law.gain_db)
         case LogDistance():
             loss = path_loss.log_distance_db(
                 distance, law.reference_loss_db, law.reference_m, law.exponent

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from slotwise.emulator.objective import Aim
 from slotwise.emulator.sections import (
+    Cells,
     Channel,
     Csi,
     Episode,
@@ -109,6 +110,7 @@ class Scenario(Section):
                     f"{where}channel.fading = {channel.fading} knows powers alone; csi.reports = "
                     "channel needs none, gauss-markov or sinusoids"
                 )
+            _combinable(where, layout, channel, self.csi)
         if self.population.profile is not None and self.layout.kind != "sites":
             raise ValueError("population.profile needs layout.kind = sites")
         slots = (self.csi.period_s or self.timing.slot_s) / self.timing.slot_s
@@ -118,6 +120,28 @@ class Scenario(Section):
                 f"timing.slot_s = {self.timing.slot_s}"
             )
         return self
+
+
+def _combinable(where: str, layout: Layout, channel: Channel, csi: Csi) -> None:
+    """Check that the antennas of a station can be combined, if there are several."""
+    if not isinstance(layout, Cells) or layout.station_antennas == 1:
+        return
+    several = f"{where}layout.station_antennas = {layout.station_antennas}"
+    if channel.fading in ("none", "replay"):
+        raise ValueError(
+            f"{several}: each fades on its own; channel.fading = {channel.fading} must be iid, "
+            "gauss-markov or sinusoids"
+        )
+    if channel.rician_k_db is not None:
+        raise ValueError(
+            f"{several}: a direct path has an angle to them, which is not modelled; "
+            f"channel.rician_k_db = {channel.rician_k_db} must be left out"
+        )
+    if csi.reports == "channel":
+        raise ValueError(
+            f"{several}: what is combined of them has a power and no phase to report; csi.reports "
+            "= channel must be gain"
+        )
 
 
 def builtin() -> dict[str, str]:

@@ -26,6 +26,9 @@ COLUMNS: Final[Mapping[str, Mapping[str, type]]] = {
         "active": int,
         "power_w": float,
         "energy_j": float,
+        "own_efficiency": float,
+        "short": int,
+        "infeasible": bool,
     },
     "events": {"time_s": float, "kind": str, "user_id": int, "cause": str},
     "users": {
@@ -151,7 +154,7 @@ class Journal:
     def __init__(self, networks: int, record: bool) -> None:
         self.tally = Tally()
         self.traces = [Trace() for _ in range(networks)] if record else []
-        self._before = np.zeros((3, networks))
+        self._before = np.zeros((4, networks))
 
     def note(
         self, now_s: float, kind: str, network: int | None = None, user: int = -1, cause: str = ""
@@ -160,7 +163,14 @@ class Journal:
         for trace in self.traces if network is None else self.traces[network : network + 1]:
             trace.add("events", now_s, kind, user, cause)
 
-    def slot(self, number: int, slot_s: float, totals: NDArray[np.float64], users: Column) -> None:
+    def slot(
+        self,
+        number: int,
+        slot_s: float,
+        totals: NDArray[np.float64],
+        users: Column,
+        kept: tuple[Column, Column],
+    ) -> None:
         """The end of a slot.
 
         Parameters
@@ -169,14 +179,19 @@ class Journal:
             Which slot.
         slot_s : float
             Its duration [s].
-        totals : ndarray, shape (3, B)
-            Integrals since time zero: carried [bit/Hz], radiated [J], consumed [J].
+        totals : ndarray, shape (4, B)
+            Integrals since time zero: carried [bit/Hz], radiated [J], consumed [J], and what users
+            make of their own joules, added up [bit s/J/Hz].
         users : ndarray, shape (B,)
             Users present now.
+        kept : pair of ndarray, shape (B,)
+            Users whose mean rate was below the promised one, and whether no powers could have kept
+            all promises; see `slotwise.emulator.promise`.
         """
         if not self.traces:
             return
-        carried, radiated, consumed = totals - self._before
+        carried, radiated, consumed, own = totals - self._before
+        short, infeasible = kept
         self._before = totals
         for b, trace in enumerate(self.traces):
             trace.add(
@@ -187,4 +202,7 @@ class Journal:
                 int(users[b]),
                 radiated[b] / slot_s,
                 consumed[b],
+                own[b] / slot_s,
+                int(short[b]),
+                bool(infeasible[b]),
             )

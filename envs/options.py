@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,13 @@ __all__ = [
 
 ActionLaw = Literal["levels", "db", "linear", "binary"]
 Form = Literal["dict", "flat", "local", "graph"]
-Reward = Literal["sum-rate", "difference", "energy-efficiency", "proportional-fairness"]
+Reward = Literal[
+    "sum-rate",
+    "difference",
+    "energy-efficiency",
+    "proportional-fairness",
+    "weighted-energy-efficiency",
+]
 RenderMode = Literal["rgb_array", "human"]
 
 
@@ -47,6 +54,7 @@ class OptionValues(TypedDict, total=False):
     neighbours: int
     reward: Reward
     per_user: bool
+    shortfall_price: float
     gain_range_db: Sequence[float] | None
     render_mode: RenderMode | None
 
@@ -71,6 +79,8 @@ class Options:
         What is rewarded.
     per_user : bool
         Whether the reward is divided by the number of users.
+    shortfall_price : float
+        What the reward loses for each bit/s/Hz that a user's rate lacks to the promised one.
     scale : GainScale
         Of gains.
     render_mode : str or None
@@ -84,6 +94,7 @@ class Options:
     neighbours: int
     reward: Reward
     per_user: bool
+    shortfall_price: float
     scale: GainScale
     render_mode: RenderMode | None
 
@@ -106,9 +117,13 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
     neighbours : int
         Strongest interferers in either direction that a local observation tells of, at least one.
     reward : str
-        ``sum-rate``, ``difference``, ``energy-efficiency`` or ``proportional-fairness``.
+        ``sum-rate``, ``difference``, ``energy-efficiency``, ``proportional-fairness`` or
+        ``weighted-energy-efficiency``; left out: the scenario's objective.
     per_user : bool
         Divide the reward by the number of users.
+    shortfall_price : float
+        Non-negative; the reward loses so much for each bit/s/Hz that a user's mean rate since the
+        last report lacks to ``radio.min_rate``.
     gain_range_db : pair of float, optional
         Ends of the scale of gains [dB above the noise at full power]; left out: as suits the
         scenario.
@@ -144,8 +159,9 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
         levels=levels,
         observation=_one_of("observation", values.get("observation", "dict"), Form),
         neighbours=_count("neighbours", values.get("neighbours", 5), 1),
-        reward=_one_of("reward", values.get("reward", "sum-rate"), Reward),
+        reward=_one_of("reward", values.get("reward", found.objective), Reward),
         per_user=bool(per_user),
+        shortfall_price=_price(values.get("shortfall_price", 0.0)),
         scale=gain_scale(found) if bounds is None else scale_between(bounds),
         render_mode=_render_mode(values.get("render_mode")),
     )
@@ -174,6 +190,13 @@ def _one_of(name: str, value: Any, allowed: Any) -> Any:
         hint = nearest(value, known) if isinstance(value, str) else ""
         raise InputError(f"{name} = {value!r}{hint}: must be one of {', '.join(known)}")
     return value
+
+
+def _price(value: Any) -> float:
+    sound = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not sound or not 0.0 <= value < math.inf:
+        raise InputError(f"shortfall_price = {value!r}: must be a non-negative finite number")
+    return float(value)
 
 
 def _render_mode(value: Any) -> RenderMode | None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Unpack
 
@@ -66,8 +67,8 @@ class ParallelPowerControl(ParallelEnv[str, Codes, Any]):  # type: ignore[misc]
         Let `reset` tell also of all who are not there yet, as rows of nobody. For libraries that
         make room for all possible agents at the beginning, such as TorchRL.
     **options
-        See `slotwise.envs.options.options_of`; ``reward`` is ``difference`` unless stated, and
-        ``observation`` is ``local``.
+        See `slotwise.envs.options.options_of`; ``reward`` is ``difference`` unless stated or the
+        scenario's objective is another than the sum rate, and ``observation`` is ``local``.
 
     Attributes
     ----------
@@ -108,8 +109,10 @@ class ParallelPowerControl(ParallelEnv[str, Codes, Any]):  # type: ignore[misc]
             raise InputError(
                 f"max_episode_steps = {max_episode_steps!r}: must be an integer of at least 1"
             )
-        values: OptionValues = {"reward": "difference", **options, "observation": "local"}
+        values: OptionValues = {**options, "observation": "local"}
         self.options = options_of(scenario, **values)
+        if "reward" not in options and self.options.reward == "sum-rate":
+            self.options = replace(self.options, reward="difference")
         self.max_episode_steps = max_episode_steps
         self.render_mode = self.options.render_mode
         self._seat = Seat(self.options, 1)
@@ -218,8 +221,8 @@ class ParallelPowerControl(ParallelEnv[str, Codes, Any]):  # type: ignore[misc]
         infos : dict of str to dict
             ``row``, the user's in `state`, -1 of who has not been there yet; ``rate``, its mean
             since the last report [bit/s/Hz], 0 of who has left; of the network ``sum_rate``
-            [bit/s/Hz], ``deadline_missed``, ``csi_age_s``, ``sim_time_s`` and ``energy_j`` as of
-            `PowerControl.step`.
+            [bit/s/Hz], ``deadline_missed``, ``csi_age_s``, ``sim_time_s``, ``energy_j`` and
+            ``shortfall`` as of `PowerControl.step`.
 
         Raises
         ------
@@ -327,6 +330,7 @@ class ParallelPowerControl(ParallelEnv[str, Codes, Any]):  # type: ignore[misc]
             "csi_age_s": seat.csi_age_s,
             "sim_time_s": seat.time_s,
             "energy_j": float(seat.energy_j[0]),
+            "shortfall": float(seat.shortfall[0]),
         }
         rate = seat.rates[0].tolist() if here else [0.0] * seat.rows
         return {agent: {"row": m, "rate": rate[m], **network} for agent, m in row.items()}

@@ -135,7 +135,8 @@ class PowerControl(gym.Env[Any, Any]):
         info : dict
             ``sum_rate`` [bit/s/Hz] and ``rates`` [bit/s/Hz] of the rows, means since the last
             report; ``active_mask``; ``deadline_missed``, reports not decided in time;
-            ``csi_age_s``; ``sim_time_s``; ``energy_j`` since the last report.
+            ``csi_age_s``; ``sim_time_s``; ``energy_j`` since the last report; ``shortfall``
+            [bit/s/Hz], what the users' rates lack to ``radio.min_rate``, added up.
 
         Raises
         ------
@@ -178,7 +179,7 @@ class PowerControl(gym.Env[Any, Any]):
         seat = self._seat
         figures, report = seat.figures[0], seat.report
         assert report is not None
-        reward, sum_rate, energy_j = figures[:FIGURES].tolist()
+        reward, sum_rate, energy_j, shortfall = figures[:FIGURES].tolist()
         return reward, {
             "sum_rate": sum_rate,
             "rates": figures[self._rates],
@@ -187,4 +188,5 @@ class PowerControl(gym.Env[Any, Any]):
             "csi_age_s": report.time_s - report.measured_s,
             "sim_time_s": report.time_s,
             "energy_j": energy_j,
+            "shortfall": shortfall,
         }

@@ -37,6 +37,8 @@ ENVIRONMENTS = {
     # A decision there takes as long as it takes, which would make no two episodes alike.
     "slotwise/Auckland-v0": Registered("auckland", 2000, ("timing.mode=ideal",)),
     "slotwise/Drift-v0": Registered("drift", 2000),
+    "slotwise/FourCells-v0": Registered("four-cells", 1000),
+    "slotwise/WideCell-v0": Registered("wide-cell", 1000),
 }
 """All environments by their names."""
 

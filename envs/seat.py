@@ -34,6 +34,7 @@ from slotwise.envs.kernels.telling import (
     FIGURES,
     NOTES,
     REWARD,
+    SHORTFALL,
     SUM_RATE,
     Telling,
     tell,
@@ -85,9 +86,9 @@ class Seat:
         Which lives the networks.
     told : ndarray, shape (B, N), float32
         The last observation, a new array at every step.
-    figures : ndarray, shape (B, 3 + 2 M), float64
+    figures : ndarray, shape (B, 4 + 2 M), float64
         What became of the last decision, a new array at every step; see `reward`, `sum_rate`,
-        `energy_j`, `rates` and `user_rewards`, which are views of it.
+        `energy_j`, `shortfall`, `rates` and `user_rewards`, which are views of it.
     user_id : ndarray, shape (B, M), int64
         Of whom the last report is, -1 for nobody; read-only.
     mask : ndarray, shape (B, M), bool
@@ -120,6 +121,8 @@ class Seat:
             reward=get_args(Reward).index(options.reward),
             per_user=options.per_user,
             memory_s=_MEMORY_SLOTS * slot_s,
+            min_rate=scenario.radio.min_rate,
+            shortfall_price=options.shortfall_price,
         ).values()
         self._per_age = 1.0 / (LONG_AGO_SLOTS * slot_s)
         flat = options.observation == "flat"
@@ -180,6 +183,11 @@ class Seat:
     def energy_j(self) -> Array:
         """Energy that each network consumed since the last report [J], shape (B,)."""
         return self.figures[:, ENERGY]
+
+    @property
+    def shortfall(self) -> Array:
+        """What was missing to promised rates since the last report [bit/s/Hz], shape (B,)."""
+        return self.figures[:, SHORTFALL]
 
     @property
     def rates(self) -> Array:

@@ -329,6 +329,7 @@ class VectorPowerControl(VectorEnv[Any, Any, Any]):
             "csi_age_s": self._gather(alike(lambda seat: seat.csi_age_s), np.float64),
             "sim_time_s": self._gather(alike(lambda seat: seat.time_s), np.float64),
             "energy_j": self._gather(lambda seat: seat.energy_j, np.float64),
+            "shortfall": self._gather(lambda seat: seat.shortfall, np.float64),
         }
         info: Info = {}
         for name, value in values.items():

@@ -27,7 +27,7 @@ from slotwise.emulator.scenario import Scenario, source
 from slotwise.envs.canonical import Canonical
 from slotwise.envs.options import Options, options_of
 from slotwise.envs.registration import ENVIRONMENTS
-from slotwise.runs.environment_prose import INFO, LAWS, STORIES
+from slotwise.runs.environment_prose import INFO, LAWS, REWARDS, STORIES
 from slotwise.runs.environment_tables import (
     graph_table,
     local_table,
@@ -147,7 +147,7 @@ def _page(one: _Subject) -> str:
             f"```text\n{_printed(one)}\n```\n",
             f"## Action space\n\n{_actions(one)}\n",
             f"## Observation space\n\n{observation_table(one.rows)}\n{_scales(one)}\n",
-            "## Reward\n\nThe sum rate [bit/s/Hz], its mean over the step. "
+            f"## Reward\n\n{REWARDS[one.options.reward]} "
             "Others are an [option](README.md#rewards).\n",
             f"## Starting state\n\n{_start(one)}\n",
             f"## Episode end\n\n{_end(one)}\n",
@@ -165,8 +165,13 @@ def _example(one: _Subject) -> str:
         "observation, info = env.reset(seed=1)\n"
         'print(observation["gain"].shape, int(info["active_mask"].sum()), "users")\n'
         "observation, reward, terminated, truncated, info = env.step(env.action_space.sample())\n"
-        'print(reward == info["sum_rate"], terminated, truncated)\n'
+        f"print({_told(one)}, terminated, truncated)\n"
     )
+
+
+def _told(one: _Subject) -> str:
+    """Something true of the first reward."""
+    return 'reward == info["sum_rate"]' if one.options.reward == "sum-rate" else "reward > 0"
 
 
 def _printed(one: _Subject) -> str:

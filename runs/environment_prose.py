@@ -7,7 +7,7 @@ the names to those that the environments use.
 
 from __future__ import annotations
 
-__all__ = ["INFO", "LAWS", "STORIES"]
+__all__ = ["INFO", "LAWS", "REWARDS", "STORIES"]
 
 STORIES = {
     "slotwise/PowerControl-v0": """
@@ -59,6 +59,19 @@ Four kinds of network, one after the other, 500 slots each: Rayleigh and Rice fa
 in a small and in a larger square. What was learned in one is wrong in the next. It is a test of
 agents that adapt, and of whether those that adapted have forgotten.
 """,
+    "slotwise/FourCells-v0": """
+Four square cells of a kilometre, one user in each, four antennas at every station, uplink. From
+about a tenth of a watt on, more power costs more joules than its bits are worth; WMMSE, which
+counts bits alone, has most users send the full watt. The reward is bits per joule of the whole
+network.
+""",
+    "slotwise/WideCell-v0": """
+Ten users around one station, 35 to 500 m away, whose 50 antennas tell them apart by their fading:
+combined for one of them, they hear it 50 times as strong as one antenna would, and all others as
+strong as before. A user close by still drowns those at the edge, unless it sends less.
+The reward is bits per joule of the whole network. `overrides=["layout.station_antennas=8"]`
+leaves more of the others, and `["population.initial_users=20"]` brings more of them.
+""",
 }
 """Description of each environment, by its id."""
 
@@ -80,5 +93,13 @@ INFO = (
     ("`csi_age_s`", "float", "s", "age of the report when it is handed over"),
     ("`sim_time_s`", "float", "s", "network time"),
     ("`energy_j`", "float", "J", "energy that the users consumed during the step"),
+    ("`shortfall`", "float", "bit/s/Hz", "what mean rates lack to `radio.min_rate`, added up"),
 )
 """What an info holds: key, type, unit, meaning."""
+
+REWARDS = {
+    "sum-rate": "The sum rate [bit/s/Hz], its mean over the step.",
+    "energy-efficiency": "Bits over the energy that the users consumed [bit/J/Hz] in the step.",
+    "weighted-energy-efficiency": "What each user made of its own joules, added up [bit/J/Hz].",
+}
+"""What an environment rewards unless told otherwise: the objective of its scenario."""

@@ -35,16 +35,18 @@ def options_table() -> str:
         meaning = purposes[name] if words else meanings[name]
         if name in _SECTIONS:
             meaning = f"{meaning}: see [{_SECTIONS[name]}](#{_SECTIONS[name]})"
-        value = {"overrides": (), "gain_range_db": None}.get(name, getattr(defaults, name, None))
+        value = _STATED.get(name, getattr(defaults, name, None))
         default = "left out" if value is None else f"`{value!r}`".replace("'", '"')
         allowed = ", ".join(f'`"{word}"`' for word in words) or plain
         rows.append((f"`{name}`", allowed, default, meaning))
     return table(("Option", "Allowed", "Default", "Meaning"), rows)
 
 
+_STATED: Mapping[str, Any] = {"overrides": (), "gain_range_db": None, "reward": "the objective"}
 _SECTIONS = {"action": "actions", "observation": "observations", "reward": "rewards"}
 _KINDS: Mapping[Any, str] = {
     int: "integer",
+    float: "number",
     bool: "`True`, `False`",
     Sequence[str]: "list of text",
     Sequence[float] | None: "pair of numbers",

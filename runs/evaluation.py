@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slotwise.controllers.aimed import Aimed
 from slotwise.controllers.registry import canonical, make
 from slotwise.emulator.drops import Drops
-from slotwise.emulator.radio import sum_rate
+from slotwise.emulator.objective import Aim, Objective
 from slotwise.emulator.scenario import InputError
 from slotwise.runs.frozen import Frozen
 from slotwise.runs.intervals import ratio_of_means
+from slotwise.runs.merits import Judged, Kept, judge, together
 from slotwise.runs.progress import beyond, progress_bar
 from slotwise.runs.quiet import single_threaded
 
@@ -41,8 +43,14 @@ _BOX_TOLERANCE = 1e-9
 
 
 class Evaluation(TypedDict):
-    """One controller on frozen draws. Rates in bit/s/Hz, times in s, None where undefined."""
+    """One controller on frozen draws. Rates in bit/s/Hz, times in s, None where undefined.
 
+    ``mean_merit`` is how well the objective was served [bit/s/Hz or bit/J/Hz]; `std_error` and
+    `relative` are of it. ``promise`` is None where nothing is promised.
+    """
+
+    objective: Aim
+    mean_merit: float | None
     mean_sum_rate: float | None
     std_error: float | None
     relative: float | None
@@ -53,6 +61,7 @@ class Evaluation(TypedDict):
     latency_p99_s: float | None
     samples: int
     latency_samples: int
+    promise: Kept | None
 
 
 def evaluate(
@@ -91,7 +100,7 @@ def evaluate(
     -------
     dict of str to Evaluation
         By canonical spec (options sorted, defaults dropped), in the order given. `relative` is
-        the ratio of the mean sum rates, with a paired 95 % interval. `seconds_batch` is one call
+        the ratio of the mean merits, with a paired 95 % interval. `seconds_batch` is one call
         on all draws after a small warm-up call (in blocks of 128 MiB where they are larger), with
         the threads that libraries take by themselves. The latencies are of single matrices after
         warm-up, with one thread.
@@ -104,23 +113,24 @@ def evaluate(
     """
     frozen = _freeze(draws, noise_power, p_max)
     chosen = make_all(controllers, seed)
+    _serve(chosen, frozen.objective)
     first = next(iter(chosen)) if reference is None else canonical(reference)
     if first not in chosen:
         raise InputError(f"reference {first!r} is not among the controllers {', '.join(chosen)}")
     for spec, controller in chosen.items():
         _answer(spec, controller, frozen, slice(0, _WARM_SAMPLES))
-    rates: dict[str, Array] = {}
+    judged: dict[str, Judged] = {}
     seconds: dict[str, float] = {}
     latencies: dict[str, Array] = {}
     samples = len(frozen.gain)
     with progress_bar("evaluate", samples * len(chosen), shown=progress) as done:
         for number, (spec, controller) in enumerate(chosen.items()):
-            rates[spec], seconds[spec] = _batch(
+            judged[spec], seconds[spec] = _batch(
                 spec, controller, frozen, beyond(done, number * samples)
             )
             latencies[spec] = _latencies(controller, frozen, latency_samples)
     return {
-        spec: _evaluation(rates[spec], rates[first], seconds[spec], latencies[spec])
+        spec: _evaluation(judged[spec], judged[first].merit, seconds[spec], latencies[spec])
         for spec in chosen
     }
 
@@ -129,7 +139,8 @@ def _freeze(draws: Drops | Frozen | ArrayLike, noise_power: ArrayLike, p_max: Ar
     if isinstance(draws, Frozen):
         return draws
     if isinstance(draws, Drops):
-        return Frozen.of(draws.gain, draws.noise_power, draws.p_max, draws.weight, draws.sinr_cap)
+        rows = draws.noise_power, draws.p_max, draws.weight
+        return Frozen.of(draws.gain, *rows, draws.sinr_cap, draws.objective)
     return Frozen.of(draws, noise_power, p_max)
 
 
@@ -176,29 +187,31 @@ def _answer(spec: str, controller: Controller, frozen: Frozen, part: slice) -> t
     return power, seconds
 
 
+def _serve(controllers: Mapping[str, Controller], objective: Objective) -> None:
+    """Let those who can serve the objective."""
+    for spec, controller in controllers.items():
+        if isinstance(controller, Aimed):
+            try:
+                controller.serve(objective)
+            except ValueError as error:
+                raise InputError(f"controller {spec}: {error}") from error
+
+
 def _batch(
     spec: str, controller: Controller, frozen: Frozen, done: Callable[[int], None]
-) -> tuple[Array, float]:
-    """Sum rate of each draw, and the time of `allocate` alone."""
+) -> tuple[Judged, float]:
+    """What the powers of each draw are worth, and the time of `allocate` alone."""
     samples, users, _ = frozen.gain.shape
     block = max(1, _BLOCK // users**2)
-    rates: list[Array] = []
+    judged: list[Judged] = []
     seconds = 0.0
     for start in range(0, samples, block):
         part = slice(start, start + block)
         power, took = _answer(spec, controller, frozen, part)
         seconds += took
-        rates.append(
-            sum_rate(
-                frozen.gain[part],
-                power,
-                frozen.noise_power,
-                weight=frozen.weight,
-                sinr_cap=frozen.sinr_cap,
-            )
-        )
+        judged.append(judge(frozen, part, power))
         done(min(start + block, samples))
-    return np.concatenate(rates), seconds
+    return together(judged), seconds
 
 
 def _latencies(controller: Controller, frozen: Frozen, count: int) -> Array:
@@ -222,13 +235,16 @@ def _latencies(controller: Controller, frozen: Frozen, count: int) -> Array:
         return np.array(times(count, _LATENCY_BUDGET_S, _FEWEST_LATENCIES))
 
 
-def _evaluation(rates: Array, reference: Array, seconds: float, latencies: Array) -> Evaluation:
-    samples = len(rates)
-    relative = ratio_of_means(rates, reference)
+def _evaluation(judged: Judged, reference: Array, seconds: float, latencies: Array) -> Evaluation:
+    merit = judged.merit
+    samples = len(merit)
+    relative = ratio_of_means(merit, reference)
     p50, p99 = np.quantile(latencies, (0.5, 0.99)) if len(latencies) else (math.nan, math.nan)
     return Evaluation(
-        mean_sum_rate=_finite(float(rates.mean())),
-        std_error=float(rates.std(ddof=1)) / math.sqrt(samples) if samples > 1 else None,
+        objective=judged.objective.aim,
+        mean_merit=_finite(float(merit.mean())),
+        mean_sum_rate=_finite(float(judged.sum_rate.mean())),
+        std_error=float(merit.std(ddof=1)) / math.sqrt(samples) if samples > 1 else None,
         relative=relative.value,
         relative_low=relative.low,
         relative_high=relative.high,
@@ -237,6 +253,7 @@ def _evaluation(rates: Array, reference: Array, seconds: float, latencies: Array
         latency_p99_s=_finite(float(p99)),
         samples=samples,
         latency_samples=len(latencies),
+        promise=judged.kept(),
     )
 
 

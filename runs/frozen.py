@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slotwise.emulator.objective import SUM_RATE, Objective
 from slotwise.emulator.scenario import InputError
 
 __all__ = ["Frozen"]
@@ -30,6 +31,8 @@ class Frozen:
         Noise power [W], largest power [W], weight of each user's rate [1].
     sinr_cap : float, optional
         SINR up to which rates count, linear.
+    objective : Objective
+        What controllers serve that can, and are compared by.
     """
 
     gain: Array
@@ -37,6 +40,7 @@ class Frozen:
     p_max: Array
     weight: Array
     sinr_cap: float | None = None
+    objective: Objective = SUM_RATE
 
     @classmethod
     def of(
@@ -46,6 +50,7 @@ class Frozen:
         p_max: ArrayLike = 1.0,
         weight: ArrayLike = 1.0,
         sinr_cap: float | None = None,
+        objective: Objective = SUM_RATE,
     ) -> Frozen:
         """Check arrays of the user's own, (n, K, K) or (K, K); scalars stand for all users.
 
@@ -64,7 +69,7 @@ class Frozen:
         )
         if sinr_cap is not None and not sinr_cap > 0:
             raise InputError(f"sinr_cap = {sinr_cap}: must be a positive linear ratio")
-        return cls(checked, *vectors, sinr_cap)
+        return cls(checked, *vectors, sinr_cap, objective)
 
 
 def _check_gain(gain: NDArray[np.generic]) -> Array:

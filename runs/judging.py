@@ -14,6 +14,7 @@ from slotwise.controllers.cards import Result
 from slotwise.emulator.drops import draw
 from slotwise.emulator.scenario import Scenario, load
 from slotwise.runs.evaluation import evaluate
+from slotwise.runs.judging_efficiency import ENERGY, WHERE, judge_efficiency
 
 __all__ = ["TEST_SEED", "judge"]
 
@@ -44,7 +45,8 @@ def judge(
     Parameters
     ----------
     network : str
-        ``mlp``, ``graph``, ``unrolled``, or ``unrolled-late``, which is told that all is known.
+        ``mlp``, ``graph``, ``unrolled``, or ``unrolled-late``, which is told that all is known;
+        ``mlp-ee`` or ``unrolled-ee``.
     weights : Path
         Its weights file.
     scenario : Scenario, optional
@@ -61,8 +63,17 @@ def judge(
     Yields
     ------
     Result
-        One for each number of users.
+        One for each number of users; of a network for bits per joule, see `judge_efficiency`.
     """
+    if network in ENERGY:
+        for each, changes in (
+            [(load(name, changes), changes) for name, changes in WHERE]
+            if scenario is None
+            else [(scenario, overrides)]
+        ):
+            users, record = links or each.population.initial_users, (changes, TEST_SEED, samples)
+            yield from judge_efficiency(network, weights, each, users, record, progress=progress)
+        return
     if scenario is None:
         name, sizes = _WHERE_ALL_KINDS
         scenario = load(name)

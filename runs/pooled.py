@@ -15,11 +15,13 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from slotwise.emulator.objective import Aim
 from slotwise.emulator.scenario import InputError
 from slotwise.runs.cells import Cell
 from slotwise.runs.directory import read_json
 from slotwise.runs.intervals import mean_of_ratios
 from slotwise.runs.learning import Learning, learned
+from slotwise.runs.merits import MERIT, Kept
 from slotwise.runs.simulation import ABANDONED
 
 __all__ = [
@@ -33,7 +35,7 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-Summary = Mapping[str, float | int | None]
+Summary = Mapping[str, Any]
 
 _LESSON = ("start_s", "elapsed_s", "latency_s", "outcome")
 _DECISION = ("slot", "start_s", "elapsed_s", "latency_s")
@@ -42,12 +44,15 @@ _DECISION = ("slot", "start_s", "elapsed_s", "latency_s")
 class Row(TypedDict):
     """One controller over all seeds; None where undefined.
 
-    Rates in bit/s/Hz, times in s of this machine's clock. ``relative`` is the mean over seeds of
-    the ratio of mean sum rates to the first controller's, its bounds a paired 95 % t interval.
-    ``ideal_mean_sum_rate`` is what the same decisions are worth when they cost no time, and
-    ``learning`` is None where nobody learned.
+    Rates in bit/s/Hz, times in s of this machine's clock, joules of one network's life. ``merit``
+    is how well the objective was served, one of the other figures (`slotwise.runs.merits.MERIT`);
+    ``relative`` is the mean over seeds of its ratio to the first controller's, with the bounds of a
+    paired 95 % t interval. What is ``ideal`` the same decisions are worth when they cost no time.
+    ``promise`` is None where nothing is promised and ``learning`` where nobody learned.
     """
 
+    merit: float | None
+    ideal_merit: float | None
     mean_sum_rate: float | None
     mean_sum_rate_std: float | None
     relative: float | None
@@ -57,6 +62,9 @@ class Row(TypedDict):
     user_rate_p5: float | None
     jain_fairness: float | None
     energy_efficiency_bit_per_joule: float | None
+    own_efficiency_bit_per_joule: float | None
+    consumed_j: float | None
+    mean_power_w: float | None
     latency_p50_s: float | None
     latency_p99_s: float | None
     reports: int
@@ -64,6 +72,7 @@ class Row(TypedDict):
     decisions: int
     faults: int
     fallbacks: int
+    promise: Kept | None
     learning: Learning | None
 
 
@@ -80,6 +89,7 @@ class Comparison(TypedDict):
     """Controllers that met the same networks."""
 
     scenario: str
+    objective: Aim
     slots: int
     seeds: list[int]
     reference: str
@@ -107,8 +117,9 @@ def pool(
     """
     lives = {spec: [_summary(cell) for cell in group] for spec, group in cells.items()}
     reference = next(iter(cells))
-    base = _values(lives[reference], "mean_sum_rate")
     first = cells[reference]
+    aim = first[0].scenario.objective
+    base = _values(lives[reference], MERIT[aim])
     rows = {
         spec: _row(
             group, lives[spec], base, [_summary(cell) for cell in (ideal or {}).get(spec, [])]
@@ -117,6 +128,7 @@ def pool(
     }
     return Comparison(
         scenario=first[0].scenario.name,
+        objective=aim,
         slots=first[0].slots,
         seeds=[cell.seed for cell in first],
         reference=reference,
@@ -134,9 +146,12 @@ def _row(
     cells: Sequence[Cell], lives: Sequence[Summary], base: Array, ideal: Sequence[Summary]
 ) -> Row:
     rates = _values(lives, "mean_sum_rate")
-    relative = mean_of_ratios(rates, base)
+    merit = MERIT[cells[0].scenario.objective]
+    relative = mean_of_ratios(_values(lives, merit), base)
     p50, p99 = _latencies([cell.directory for cell in cells])
     return Row(
+        merit=_mean(_values(lives, merit)),
+        ideal_merit=_mean(_values(ideal, merit)),
         mean_sum_rate=_mean(rates),
         mean_sum_rate_std=float(rates.std(ddof=1)) if rates.size > 1 else None,
         relative=relative.value,
@@ -146,6 +161,9 @@ def _row(
         user_rate_p5=_mean(_values(lives, "user_rate_p5")),
         jain_fairness=_mean(_values(lives, "jain_fairness")),
         energy_efficiency_bit_per_joule=_mean(_values(lives, "energy_efficiency_bit_per_joule")),
+        own_efficiency_bit_per_joule=_mean(_values(lives, "own_efficiency_bit_per_joule")),
+        consumed_j=_mean(_values(lives, "consumed_j")),
+        mean_power_w=_mean(_values(lives, "mean_power_w")),
         latency_p50_s=p50,
         latency_p99_s=p99,
         reports=_count(lives, "reports"),
@@ -153,7 +171,27 @@ def _row(
         decisions=_count(lives, "decisions"),
         faults=_count(lives, "faults"),
         fallbacks=_count(lives, "fallbacks"),
+        promise=_promise(lives),
         learning=_learning(cells),
+    )
+
+
+def _promise(lives: Sequence[Mapping[str, Any]]) -> Kept | None:
+    """What became of a promised rate, all networks together."""
+    kept = [life["promise"] for life in lives]
+    if not all(kept):
+        return None
+
+    def added(name: str) -> int:
+        return sum(int(each[name]) for each in kept)
+
+    return Kept(
+        min_rate=float(kept[0]["min_rate"]),
+        slots=added("slots"),
+        infeasible=added("infeasible"),
+        broken=added("broken"),
+        user_slots=added("user_slots"),
+        short=added("short"),
     )
 
 

@@ -91,9 +91,7 @@ def simulate(
     finally:
         seat.leave()
     journal = emulator.journal
-    slot_s, bandwidth_hz = scenario.timing.slot_s, scenario.radio.bandwidth_hz
-    delay_s = scenario.csi.delay_s
-    summary = summarise(journal.traces[0], journal.tally, bandwidth_hz, slot_s, delay_s)
+    summary = summarise(journal.traces[0], journal.tally, scenario)
     summary["seconds"] = time.perf_counter() - began
     tables = {name: journal.traces[0].table(name) for name in COLUMNS}
     return Life(info | {"users_seen": len(tables["users"]["user_id"])}, summary, tables)

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from slotwise.emulator.scenario import Scenario
 from slotwise.emulator.trace import Tally, Trace
 from slotwise.runs.learning import learned
+from slotwise.runs.merits import kept_in
 
 __all__ = ["jain_fairness", "summarise"]
 
@@ -31,9 +33,7 @@ def jain_fairness(rates: ArrayLike) -> float:
     return float(np.sum(rate)) ** 2 / (rate.size * square) if square > 0 else float("nan")
 
 
-def summarise(
-    trace: Trace, tally: Tally, bandwidth_hz: float, slot_s: float, delay_s: float = 0.0
-) -> dict[str, Any]:
+def summarise(trace: Trace, tally: Tally, scenario: Scenario) -> dict[str, Any]:
     """Summary of a life from its trace and tally.
 
     Parameters
@@ -42,22 +42,24 @@ def summarise(
         Of one network.
     tally : Tally
         Of the same life.
-    bandwidth_hz : float
-        Turns bit/Hz into bit [Hz].
-    slot_s : float
-        Slot duration [s].
-    delay_s : float
-        From a measurement to the report's arrival [s].
+    scenario : Scenario
+        What was lived.
 
     Returns
     -------
     dict
         Rates in bit/s/Hz, time means over the whole life; users' rates are means over each
         user's stay; latencies are wall-clock seconds of single decisions; NaN where undefined.
-        ``learning`` is a `slotwise.runs.learning.Learning`, or None where nobody learned.
+        ``own_efficiency_bit_per_joule`` is what users make of their own joules, added up.
+        ``promise`` is a `Kept`, or None where nothing is promised, and ``learning`` a
+        `slotwise.runs.learning.Learning`, or None where nobody learned.
     """
+    slot_s, bandwidth_hz = scenario.timing.slot_s, scenario.radio.bandwidth_hz
     slots, users, decisions = (trace.table(name) for name in ("slots", "users", "decisions"))
-    sum_rate = np.asarray(slots["sum_rate"], dtype=np.float64)
+    sum_rate, own_efficiency, power_w = (
+        np.asarray(slots[name], dtype=np.float64)
+        for name in ("sum_rate", "own_efficiency", "power_w")
+    )
     stay_s = np.asarray(users["leave_s"]) - np.asarray(users["join_s"])
     stayed = stay_s > 0.0
     rate = np.asarray(users["rate"], dtype=np.float64)[stayed]
@@ -71,12 +73,19 @@ def summarise(
         "user_rate_p50": _percentile(rate, 50),
         "jain_fairness": jain_fairness(rate),
         "energy_efficiency_bit_per_joule": bits / consumed_j if consumed_j > 0 else float("nan"),
+        "own_efficiency_bit_per_joule": float(np.mean(own_efficiency)) * bandwidth_hz,
+        "consumed_j": consumed_j,
+        "mean_power_w": float(np.mean(power_w)),
         "latency_p50_s": _percentile(elapsed, 50),
         "latency_p99_s": _percentile(elapsed, 99),
         **asdict(tally),
         "slots": int(sum_rate.size),
+        "promise": kept_in(slots, scenario.radio.min_rate),
         "learning": learned(
-            [(trace.table("lessons"), decisions)], sum_rate.size * slot_s, slot_s, delay_s
+            [(trace.table("lessons"), decisions)],
+            sum_rate.size * slot_s,
+            slot_s,
+            scenario.csi.delay_s,
         ),
     }
 

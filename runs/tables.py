@@ -7,20 +7,32 @@ apart, or one JSON object with every digit and without NaN or infinity, which JS
 from __future__ import annotations
 
 import json
-import math
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from slotwise.runs.report.quantities import MISSING, number
+from slotwise.runs.terminal import (
+    add,
+    console_for,
+    energy_unit,
+    folded,
+    plain_table,
+    plus_minus,
+    scaled,
+    show,
+    width,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
+    from slotwise.emulator.objective import Aim
     from slotwise.runs.evaluation import Evaluation
     from slotwise.runs.learning import Learning
+    from slotwise.runs.merits import Kept
     from slotwise.runs.pooled import Comparison, Row
+
+    _Column = tuple[str, str, Callable[[Row], str]]
 
 __all__ = [
     "comparison_table",
@@ -50,18 +62,13 @@ def to_json(value: Any) -> str:
     return json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False)
 
 
-def show(*parts: Table | str) -> None:
-    """Print tables and lines on standard output."""
-    console = _console(parts)
-    for part in parts:
-        console.print(part, soft_wrap=isinstance(part, str))
-
-
 def show_comparison(result: Comparison, *lines: str) -> None:
     """Print a comparison: one wide table where it fits, else two; then who learned, if anybody."""
     parts = [comparison_table(result)]
-    if _width(parts[0]) > _console(parts).width:
-        parts = [comparison_table(result, (group,), fold=_NARROW) for group in ("rates", "costs")]
+    if width(parts[0]) > console_for(parts).width:
+        promised = any(row["promise"] for row in result["controllers"].values())
+        groups = ("rates", "costs", "promise") if promised else ("rates", "costs")
+        parts = [comparison_table(result, (group,), fold=_NARROW) for group in groups]
     learning = {spec: row["learning"] for spec, row in result["controllers"].items()}
     show(*parts, *learning_tables(learning), *lines)
 
@@ -69,68 +76,72 @@ def show_comparison(result: Comparison, *lines: str) -> None:
 def show_evaluation(results: Mapping[str, Evaluation]) -> None:
     """Print an evaluation; long specs are folded where the terminal is narrow."""
     whole = evaluation_table(results)
-    fits = _width(whole) <= _console([whole]).width
+    fits = width(whole) <= console_for([whole]).width
     show(whole if fits else evaluation_table(results, fold=_NARROW))
 
 
-def _console(parts: Sequence[Table | str]) -> Console:
-    """Standard output; as wide as its tables where it is not a terminal, so nothing is cropped."""
-    from rich.console import Console
-
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = max([80, *(_width(part) for part in parts if not isinstance(part, str))])
-    return console
-
-
-def _width(table: Table) -> int:
-    """Columns that a table takes when nothing in it is folded."""
-    from rich.console import Console
-    from rich.measure import Measurement
-
-    wide = Console(width=10_000)
-    return Measurement.get(wide, wide.options, table).maximum
-
-
 def comparison_table(
-    result: Comparison, groups: Sequence[str] = ("rates", "costs"), fold: int = 1000
+    result: Comparison, groups: Sequence[str] = ("rates", "costs", "promise"), fold: int = 1000
 ) -> Table:
-    """Controllers of a comparison, one a row.
+    """Controllers of a comparison, one a row; what they are compared by comes first.
 
     Parameters
     ----------
     result : Comparison
         What to show.
-    groups : sequence of {"rates", "costs"}
-        Columns: rates, and what they cost.
+    groups : sequence of {"rates", "costs", "promise"}
+        Columns: rates, what they cost, and what became of a promised rate where there is one.
     fold : int
         Longest line of a spec.
     """
-    rows = result["controllers"]
-    unit, scale = _energy_unit(row["energy_efficiency_bit_per_joule"] for row in rows.values())
-    columns: list[tuple[str, str, Callable[[Row], str]]] = [
-        ("rates", "sum rate\n[bit/s/Hz]", lambda row: number(row["mean_sum_rate"], 4)),
-        ("rates", "never late\n[bit/s/Hz]", lambda row: number(row["ideal_mean_sum_rate"], 4)),
-        ("rates", "relative [%]\n± 95% conf.", _relative),
+    rows, saves = result["controllers"], result["objective"] != "sum-rate"
+    unit, scale = energy_unit(row["energy_efficiency_bit_per_joule"] for row in rows.values())
+    columns: list[_Column] = [
+        *_merit_columns(result),
         ("rates", "5% user\n[bit/s/Hz]", lambda row: number(row["user_rate_p5"])),
-        ("costs", "Jain\n[1]", lambda row: number(row["jain_fairness"])),
+        ("costs" if saves else "rates", "Jain\n[1]", lambda row: number(row["jain_fairness"])),
         (
             "costs",
-            f"energy\n[{unit}]",
-            lambda row: _scaled(row["energy_efficiency_bit_per_joule"], scale),
+            f"efficiency\n[{unit}]",
+            lambda row: scaled(row["energy_efficiency_bit_per_joule"], scale),
         ),
-        ("costs", "one decision\np50 [ms]", lambda row: _scaled(row["latency_p50_s"], 1e3)),
-        ("costs", "one decision\np99 [ms]", lambda row: _scaled(row["latency_p99_s"], 1e3)),
+        ("costs", "energy\n[J]", lambda row: number(row["consumed_j"])),
+        ("costs", "one\ndecision\np50 [ms]", lambda row: scaled(row["latency_p50_s"], 1e3)),
+        ("costs", "one\ndecision\np99 [ms]", lambda row: scaled(row["latency_p99_s"], 1e3)),
         ("costs", "missed\n[%]", _missed),
         ("costs", "faults\n[count]", lambda row: f"{row['faults']:,}"),
     ]
-    if all(row["ideal_mean_sum_rate"] is None for row in rows.values()):
-        del columns[1]
+    if saves:  # what a joule is worth leads the table
+        columns = [each for each in columns if each[:2] != ("costs", f"efficiency\n[{unit}]")]
+    if any(row["promise"] for row in rows.values()):
+        columns += _PROMISE_COLUMNS
     chosen = [(head, write) for group, head, write in columns if group in groups]
-    table = _table("controller", *(head for head, _ in chosen))
+    table = plain_table("controller", *(head for head, _ in chosen))
     for spec, row in rows.items():
-        _add(table, _folded(spec, fold), *(write(row) for _, write in chosen))
+        add(table, folded(spec, fold), *(write(row) for _, write in chosen))
     return table
+
+
+def _merit_columns(result: Comparison) -> list[_Column]:
+    """What controllers are compared by, also never late, and the ratio to the first's."""
+    rows, objective = result["controllers"].values(), result["objective"]
+    unit, scale, head, of = "bit/s/Hz", 1.0, "sum rate", ""
+    if objective != "sum-rate":
+        unit, scale = energy_unit(row["merit"] for row in rows)
+        head, of = _MERITS[objective].replace(" eff", "\neff"), "efficiency,\n"
+    columns: list[_Column] = [
+        ("rates", f"{head}\n[{unit}]", lambda row: scaled(row["merit"], scale, 4))
+    ]
+    if any(row["ideal_merit"] is not None for row in rows):
+        columns.append(
+            ("rates", f"never late\n[{unit}]", lambda row: scaled(row["ideal_merit"], scale, 4))
+        )
+    columns.append(("rates", f"{of}relative [%]\n± 95% conf.", _relative))
+    if objective != "sum-rate":
+        columns.append(
+            ("rates", "sum rate\n[bit/s/Hz]", lambda row: number(row["mean_sum_rate"], 4))
+        )
+    return columns
 
 
 def learning_tables(learning: Mapping[str, Learning | None]) -> list[Table]:
@@ -145,7 +156,7 @@ def learning_tables(learning: Mapping[str, Learning | None]) -> list[Table]:
     if not rows:
         return []
     whole = _learning_table(rows)
-    if _width(whole) <= _console([whole]).width:
+    if width(whole) <= console_for([whole]).width:
         return [whole]
     return [_learning_table(rows, (group,), _NARROW) for group in ("counts", "times")]
 
@@ -165,20 +176,20 @@ def _learning_table(
         (
             "times",
             "one decision\np50, learning\n[ms]",
-            lambda row: _scaled(row["latency_p50_s"], 1e3),
+            lambda row: scaled(row["latency_p50_s"], 1e3),
         ),
         (
             "times",
             "one decision\np50, not\n[ms]",
-            lambda row: _scaled(row["latency_alone_p50_s"], 1e3),
+            lambda row: scaled(row["latency_alone_p50_s"], 1e3),
         ),
     ]
     if any(row["unfinished"] for row in rows.values()):
         columns.insert(4, ("counts", "unfinished\n[count]", lambda row: f"{row['unfinished']:,}"))
     chosen = [(head, write) for group, head, write in columns if group in groups]
-    table = _table("learning", *(head for head, _ in chosen))
+    table = plain_table("learning", *(head for head, _ in chosen))
     for spec, row in rows.items():
-        _add(table, _folded(spec, fold), *(write(row) for _, write in chosen))
+        add(table, folded(spec, fold), *(write(row) for _, write in chosen))
     return table
 
 
@@ -193,27 +204,68 @@ def network_line(result: Comparison) -> str:
 
 
 def evaluation_table(results: Mapping[str, Evaluation], fold: int = 1000) -> Table:
-    """Controllers on frozen draws, one a row."""
-    samples = next(iter(results.values()))["samples"]
-    table = _table(
-        "controller",
-        "mean sum rate\n± std. error\n[bit/s/Hz]",
-        "relative\n± 95% conf.\n[%]",
-        f"batch of\n{samples:,}\n[s]",
-        "one\ndecision\np50 [ms]",
-        "one\ndecision\np99 [ms]",
-    )
+    """Controllers on frozen draws, one a row; what they are compared by comes first."""
+    first = next(iter(results.values()))
+    head = _MERITS[first["objective"]]
+    columns: list[tuple[str, Callable[[Evaluation], str]]] = [
+        (
+            f"{head}\n± std. error\n[{_unit_of(first)}]",
+            lambda row: plus_minus(row["mean_merit"], row["std_error"]),
+        ),
+        ("relative\n± 95% conf.\n[%]", _relative),
+        ("mean\nsum rate\n[bit/s/Hz]", lambda row: number(row["mean_sum_rate"], 4)),
+        (f"batch of\n{first['samples']:,}\n[s]", lambda row: number(row["seconds_batch"])),
+        ("one\ndecision\np50 [ms]", lambda row: scaled(row["latency_p50_s"], 1e3)),
+        ("one\ndecision\np99 [ms]", lambda row: scaled(row["latency_p99_s"], 1e3)),
+    ]
+    if first["objective"] == "sum-rate":
+        del columns[2]
+    if first["promise"] is not None:
+        columns += [
+            ("promise\ninfeasible\n[% of draws]", lambda row: _share(row["promise"], "infeasible")),
+            ("else\nbroken\n[% of draws]", lambda row: _share(row["promise"], "broken")),
+        ]
+    table = plain_table("controller", *(head for head, _ in columns))
     for spec, row in results.items():
-        _add(
-            table,
-            _folded(spec, fold),
-            _plus_minus(row["mean_sum_rate"], row["std_error"]),
-            _relative(row),
-            number(row["seconds_batch"]),
-            _scaled(row["latency_p50_s"], 1e3),
-            _scaled(row["latency_p99_s"], 1e3),
-        )
+        add(table, folded(spec, fold), *(write(row) for _, write in columns))
     return table
+
+
+_MERITS = {
+    "sum-rate": "mean sum rate",
+    "energy-efficiency": "energy efficiency",
+    "weighted-energy-efficiency": "sum of users'\nefficiencies",
+}
+
+
+def _unit_of(row: Evaluation) -> str:
+    return "bit/s/Hz" if row["objective"] == "sum-rate" else "bit/J/Hz"
+
+
+def _share(kept: Kept | None, which: Literal["infeasible", "broken"]) -> str:
+    """Share of the draws, of all that were infeasible or of the others that were broken."""
+    if kept is None:
+        return MISSING
+    of = kept["slots"] if which == "infeasible" else kept["slots"] - kept["infeasible"]
+    return f"{100 * kept[which] / of:.1f}" if of else MISSING
+
+
+_PROMISE_COLUMNS: list[_Column] = [
+    (
+        "promise",
+        "promise\ninfeasible\n[% of slots]",
+        lambda row: _share(row["promise"], "infeasible"),
+    ),
+    ("promise", "else\nbroken\n[% of slots]", lambda row: _share(row["promise"], "broken")),
+    ("promise", "user\nbelow it\n[% of time]", lambda row: _below(row["promise"])),
+]
+
+
+def _below(kept: Kept | None) -> str:
+    """Share of users' slots below the promised rate."""
+    if kept is None or not kept["user_slots"]:
+        return MISSING
+    return f"{100 * kept['short'] / kept['user_slots']:.1f}"
 
 
 _RUN_ROWS = (
@@ -223,6 +275,8 @@ _RUN_ROWS = (
     ("median user rate [bit/s/Hz]", "user_rate_p50", 1.0),
     ("fairness (Jain)", "jain_fairness", 1.0),
     ("energy efficiency [{}]", "energy_efficiency_bit_per_joule", 1.0),
+    ("energy consumed [J]", "consumed_j", 1.0),
+    ("mean power radiated [W]", "mean_power_w", 1.0),
     ("one decision, p50 [ms]", "latency_p50_s", 1e3),
     ("one decision, p99 [ms]", "latency_p99_s", 1e3),
     ("decisions", "decisions", None),
@@ -238,83 +292,61 @@ _RUN_ROWS = (
 )
 
 
-def run_table(summary: Mapping[str, Any]) -> Table:
-    """What one life came to, one quantity a row."""
-    table = _table("quantity", "value")
-    unit, factor = _energy_unit([summary.get("energy_efficiency_bit_per_joule")])
+def run_table(summary: Mapping[str, Any], objective: Aim = "sum-rate") -> Table:
+    """What one life came to, one quantity a row.
+
+    Parameters
+    ----------
+    summary : mapping
+        Of a life, `slotwise.runs.summary.summarise`.
+    objective : str
+        The network's: users' own efficiencies are shown where they are it.
+    """
+    table = plain_table("quantity", "value")
+    if objective == "weighted-energy-efficiency":
+        own = summary.get("own_efficiency_bit_per_joule")
+        unit, factor = energy_unit([own])
+        add(table, f"sum of users' efficiencies [{unit}]", scaled(own, factor, 4))
+    unit, factor = energy_unit([summary.get("energy_efficiency_bit_per_joule")])
     for label, key, scale in _RUN_ROWS:
         value = summary.get(key)
         if scale is None:
-            _add(table, label, MISSING if value is None else f"{value:,}")
+            add(table, label, MISSING if value is None else f"{value:,}")
         else:
             shown = factor if "{}" in label else scale
-            _add(table, label.format(unit), _scaled(value, shown, 4))
+            add(table, label.format(unit), scaled(value, shown, 4))
+    kept: Kept | None = summary.get("promise")
+    if kept is not None:
+        add(table, "promised rate [bit/s/Hz]", number(kept["min_rate"]))
+        add(table, "promise infeasible [% of slots]", _share(kept, "infeasible"))
+        add(table, "else broken [% of feasible slots]", _share(kept, "broken"))
+        add(table, "users below it [% of their slots]", _below(kept))
     return table
 
 
 def scenario_table(scenarios: Mapping[str, str]) -> Table:
     """Names of scenarios with a line each."""
-    table = _table("scenario", "what it is", words=(0, 1))
+    table = plain_table("scenario", "what it is", words=(0, 1))
     for name, line in scenarios.items():
-        _add(table, name, line)
+        add(table, name, line)
     return table
 
 
 def controller_table(controllers: Mapping[str, Mapping[str, Any]]) -> Table:
     """Names of controllers with their options, defaults and a line each."""
-    table = _table("controller", "options and defaults", "what it does", words=(0, 1, 2))
+    table = plain_table("controller", "options and defaults", "what it does", words=(0, 1, 2))
     for name, row in controllers.items():
         options = "\n".join(f"{key}={_spelled(value)}" for key, value in row["options"].items())
-        _add(table, name, options or MISSING, str(row["summary"]))
+        add(table, name, options or MISSING, str(row["summary"]))
     return table
-
-
-def _folded(spec: str, width: int) -> str:
-    """A spec on lines of a width, broken after its colon and commas."""
-    lines = [""]
-    for part in re.findall(r"[^:,]+[:,]?", spec):
-        if lines[-1] and len(lines[-1]) + len(part) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)
-
-
-def _table(*heads: str, words: Sequence[int] = (0,)) -> Table:
-    """A plain table whose columns hold numbers, save those named as words."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    for column, head in enumerate(heads):
-        is_word = column in words
-        table.add_column(
-            Text(head),
-            justify="left" if is_word else "right",
-            overflow="fold",
-            no_wrap=not is_word,
-        )
-    return table
-
-
-def _add(table: Table, *cells: str) -> None:
-    """Add a row in which square brackets are text, not markup."""
-    from rich.text import Text
-
-    table.add_row(*(Text(cell) for cell in cells))
-
-
-def _energy_unit(values: Iterable[float | None]) -> tuple[str, float]:
-    """Unit that suits efficiencies, and what to multiply bit/J by."""
-    return ("Mbit/J", 1e-6) if max(value or 0.0 for value in values) >= 1e4 else ("bit/J", 1.0)
 
 
 def _relative(row: Row | Evaluation) -> str:
     """A ratio in percent, give or take half its interval."""
     value, high = row["relative"], row["relative_high"]
     if value is None or high is None:
-        return _plus_minus(None if value is None else 100 * value, None)
-    return _plus_minus(100 * value, 100 * (high - value))
+        return plus_minus(None if value is None else 100 * value, None)
+    return plus_minus(100 * value, 100 * (high - value))
 
 
 def _missed(row: Row) -> str:
@@ -322,20 +354,6 @@ def _missed(row: Row) -> str:
     if not row["reports"]:
         return MISSING
     return f"{100 * row['missed_deadlines'] / row['reports']:.1f}"
-
-
-def _plus_minus(value: float | None, half: float | None) -> str:
-    """A number with as many decimals as two digits of its uncertainty have."""
-    if value is None:
-        return MISSING
-    if not half:
-        return number(value, 4)
-    decimals = min(max(1 - math.floor(math.log10(half)), 0), 6)
-    return f"{value:,.{decimals}f} ± {half:,.{decimals}f}"
-
-
-def _scaled(value: float | None, scale: float, digits: int = 3) -> str:
-    return MISSING if value is None else number(scale * value, digits)
 
 
 def _spelled(value: Any) -> str:

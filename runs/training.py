@@ -11,6 +11,7 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,13 +19,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from slotwise.controllers.cards import Card, Network, Result, write
+from slotwise.controllers.cards import Card, Network, Result, architecture_of, write
 from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.runs.directory import finite
 from slotwise.runs.judging import judge
 from slotwise.runs.order import Order
 from slotwise.runs.place import check_writable, writing
 from slotwise.runs.progress import note, progress_bar
+from slotwise.runs.quiet import single_threaded
 
 if TYPE_CHECKING:
     from slotwise.controllers.training.loop import Outcome, Task
@@ -116,7 +118,7 @@ def train(
     if force:
         place.unlink(missing_ok=True)
         trials_of(out).unlink(missing_ok=True)
-    with writing(out):
+    with writing(out), _threads(order.network):
         subject, trials = _searched(order, subject, trials_of(out), progress)
         task = _task(subject, progress)
         outcome = fitted(task, subject.recipe, place, logs, f"train {order.network}", progress)
@@ -136,6 +138,11 @@ def train(
         results=[result.model_dump(mode="json") for result in results],
         trials=[finite({**asdict(trial), "value": trial.value}) for trial in trials],
     )
+
+
+def _threads(network: str) -> AbstractContextManager[None]:
+    """One where layers are narrow: several are slower, and the last bits depend on how many."""
+    return single_threaded() if network in ("mlp-ee", "unrolled-ee") else nullcontext()
 
 
 def _check(order: Order, out: Path, place: Path, logs: Path | None, force: bool) -> None:
@@ -228,7 +235,8 @@ def _teller(
 
 
 def _name(out: Path) -> str:
-    return out.stem.removeprefix("mlp-")  # the others are called after themselves
+    # Perceptrons are called after what they learned from, the others after themselves.
+    return out.stem.removeprefix("mlp-ee-").removeprefix("mlp-")
 
 
 def _kept(
@@ -246,7 +254,7 @@ def _kept(
     tensors = {name: tensor.numpy() for name, tensor in network.plain_tensors().items()}
     card = Card(
         format=1,
-        network=cast("Network", order.network.partition("-")[0]),
+        network=cast("Network", architecture_of(order.network)),
         name=_name(out),
         sizes=network.sizes._asdict(),
         scenario="randomised" if scenario is None else scenario.name,

@@ -21,12 +21,15 @@ from slotwise.runs.simulation import simulate
 
 __all__ = ["steps"]
 
+_COMBINED = ["layout.kind=disc", "layout.station_antennas=2"]
 _LIVES = {
     "no fading": ["channel.fading=none"],
     "independent Rayleigh fading": [],
     "independent Rician fading": ["channel.rician_k_db=3"],
     "Gauss-Markov fading": ["channel.fading=gauss-markov", "channel.doppler_hz=10"],
     "sums of sinusoids": ["channel.fading=sinusoids", "channel.doppler_hz=10"],
+    "combined antennas": [*_COMBINED, "channel.fading=gauss-markov"],
+    "combined antennas, sums of sinusoids": [*_COMBINED, "channel.fading=sinusoids"],
     "decisions that take time": ["timing.mode=fixed", "timing.latency_s=1e-4"],
 }
 _SPECS = (
@@ -45,6 +48,10 @@ _SPECS = (
     "unrolled:flip=true,starts=2",
     "unrolled:sparse=2,polish=2",
     "unrolled-late",
+    "fractional",
+    "mlp-ee:wide-cell-8",
+    "optimum:objective=energy-efficiency",
+    "unrolled-ee",
 )
 _TRACKING_SPECS = ("unrolled-late:filter=kalman", "beam:csi=kalman-sampled,draws=2")
 _TRACKED = ["channel.fading=gauss-markov", "channel.doppler_hz=10", "csi.reports=channel"]

@@ -4,6 +4,10 @@ The objective is ``sum_k w_k ln(1 + S_k / I_k) - c.p`` with S_k = h_kk p_k, I_k 
 over the others, and powers p between r and s, each within [0, 1]. At a global optimum no small step
 helps, which gives three tests of a box: scaling everybody up, the sign of each partial derivative
 over the whole box, and its curvature, which sends a power to zero or one where it is positive.
+
+Without prices, most powers of an optimum are zero or one, and these tests find them there. With
+prices most are in between, where a slope is zero, and so is what scaling everybody does: that
+confines them to intervals that close in on each other.
 """
 
 from __future__ import annotations
@@ -34,6 +38,8 @@ Array = NDArray[np.float64]
 _LANES = 8  # float64 numbers in a pack
 _PASSES = 8  # of the tests over a box, each of which may enable another
 _PER_BIT = 0.6931471805599453  # ln 2
+_WORTH_IT = 0.05  # of a power's spread: taking less from it does not call for another pass
+_ROUNDING = 1e-12  # relative: how far the ends of where a slope is zero may be off
 
 
 class Objective(NamedTuple):
@@ -205,21 +211,17 @@ def shrink(aim: Objective, box: Box) -> int:
     both = 0
     for _ in range(_PASSES):
         changed = False
-        if aim.scalable:
-            full, last = 0, 0
-            for k in range(aim.users):
-                if box.most[k] >= 1.0:
-                    full += 1
-                    last = k
-            if full == 0:
-                return -1
-            if full == 1 and box.least[last] < 1.0:
-                box.least[last] = 1.0
+        if aim.scalable and not _fill_somebody(aim, box):
+            return -1
         _hear(aim, box)
         _answer(aim, box)
+        if not aim.scalable and not _scale(aim, box):
+            return -1
         both = 0
         for at in range(0, aim.direct.size, _LANES):
             moved, found = _test(aim, box, at)
+            if not aim.scalable and moved >= 0:
+                moved = _narrow(aim, box, at, moved)
             if moved < 0:
                 return -1
             changed |= moved > 0
@@ -228,8 +230,23 @@ def shrink(aim: Objective, box: Box) -> int:
         if not changed:
             break
     else:
+        changed = True
+    if changed or not aim.scalable:
         _hear(aim, box)
     return both
+
+
+@kernel(inline=True)
+def _fill_somebody(aim: Objective, box: Box) -> bool:
+    """Put the only user who can be at full power there; whether there is one at all."""
+    full, last = 0, 0
+    for k in range(aim.users):
+        if box.most[k] >= 1.0:
+            full += 1
+            last = k
+    if full == 1 and box.least[last] < 1.0:
+        box.least[last] = 1.0
+    return full > 0
 
 
 @kernel(inline=True)
@@ -252,6 +269,32 @@ def _answer(aim: Objective, box: Box) -> None:
 
 
 @kernel(inline=True)
+def _scale(aim: Objective, box: Box) -> bool:
+    """Move the ends of powers by what scaling everybody up or down does; whether a box is left.
+
+    At the optimum it does nothing, unless somebody is at full power: S / (I (I + S)), which is what
+    user k gains by it, adds up to what all powers cost.
+    """
+    most, least, highest, lowest, top = 0.0, 0.0, 0.0, 0.0, 0.0
+    for k in range(aim.users):
+        most += box.own[k]
+        least += box.other[k]
+        highest += aim.price[k] * box.most[k]
+        lowest += aim.price[k] * box.least[k]
+        top = max(top, box.most[k])
+    spare = most * (1.0 + _ROUNDING) - lowest
+    excess = np.inf if top >= 1.0 else highest - least * (1.0 - _ROUNDING)
+    if spare < 0.0 or excess < 0.0:
+        return False
+    for k in range(aim.users):
+        if aim.price[k] > 0.0:
+            top = box.most[k]
+            box.most[k] = min(top, box.least[k] + spare / aim.price[k])
+            box.least[k] = max(box.least[k], top - excess / aim.price[k])
+    return True
+
+
+@kernel(inline=True)
 def _test(aim: Objective, box: Box, at: int) -> tuple[int, int]:
     """Move the ends of a pack of powers by gradient and curvature.
 
@@ -265,6 +308,8 @@ def _test(aim: Objective, box: Box, at: int) -> tuple[int, int]:
         dearest = dearest + row * each(box.own, k)
         cheapest = cheapest + row * each(box.other, k)
         bend = bend + row * row * each(box.shift, k)
+    put(box.first, at, dearest)
+    put(box.second, at, cheapest)
     direct, weight, price = take(aim.direct, at), take(aim.weight, at), take(aim.price, at)
     bottom, top = take(box.least, at), take(box.most, at)
     steepest = direct / (take(box.low, at) + direct * bottom)
@@ -289,6 +334,32 @@ def _test(aim: Objective, box: Box, at: int) -> tuple[int, int]:
             break
         either >>= 1
     return moved, lane
+
+
+@kernel(inline=True)
+def _narrow(aim: Objective, box: Box, at: int, moved: int) -> int:
+    """Move the ends of a pack of priced powers to where a slope can be zero, after `_test`.
+
+    Between its ends a power is at w / (price + cost) - I / h, by what interference costs and by
+    what is heard. Returns how many have moved so far, -1 if a box is left empty.
+    """
+    direct, weight, price = take(aim.direct, at), take(aim.weight, at), take(aim.price, at)
+    bottom, top = take(box.least, at), take(box.most, at)
+    one, zero = spread(1.0, top), spread(0.0, top)
+    bare = spread(1.0 - _ROUNDING, top) * weight / (take(box.first, at) + price)
+    full = spread(1.0 + _ROUNDING, top) * weight / (take(box.second, at) + price)
+    bare = bare - take(box.high, at) / direct
+    bare = choose(bare > one, one, bare)
+    full = full - take(box.low, at) / direct
+    full = choose(full > zero, full, zero)
+    raised = choose(bare > bottom, bare, bottom)
+    lowered = choose(top > full, full, top)
+    if count_of(raised > lowered) > 0:
+        return -1
+    put(box.least, at, raised)
+    put(box.most, at, lowered)
+    some = spread(_WORTH_IT, top) * (top - bottom)
+    return moved + count_of(raised > bottom + some) + count_of(top > lowered + some)
 
 
 @kernel()

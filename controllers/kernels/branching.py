@@ -28,11 +28,12 @@ from slotwise.controllers.kernels.links import room_for as room_for_links
 from slotwise.emulator.kernels.compilation import kernel
 from slotwise.emulator.kernels.logarithm import log2_1p
 
-__all__ = ["branch"]
+__all__ = ["branch", "surpass"]
 
 Array = NDArray[np.float64]
 
 _BOXES = 64  # that the stack has room for at first; it grows as needed
+_LEAST_SHARE = 0.1  # of a priced power's spread that its lower part has
 _RISE = 1e-9  # of the objective [bit/s/Hz], below which other powers are not better
 
 
@@ -80,7 +81,7 @@ def branch(
         user = links.user[k]
         best[k] = min(power[user] / p_max[user], 1.0)
     before = best.copy()
-    value, bound, seen = _search(aim, gap, nodes, best)
+    value, bound, seen = _search(aim, gap, -np.inf, nodes, best)
     for k in range(count):
         user = links.user[k]
         if best[k] != before[k]:
@@ -89,19 +90,74 @@ def branch(
 
 
 @kernel()
-def _search(aim: Objective, gap: float, nodes: int, best: Array) -> tuple[float, float, int]:
-    """Value of the best powers, which are put into `best`, bound, and boxes looked at."""
+def surpass(
+    gain: Array,
+    noise_power: Array,
+    p_max: Array,
+    weight: Array,
+    price: Array,
+    target: float,
+    nodes: int,
+    power: Array,
+) -> tuple[float, float, int]:
+    """Find powers of which weighted sum rate minus price exceeds a target, or prove there are none.
+
+    That is one step of Dinkelbach's method: where a ratio of rate to cost is to exceed L, the
+    target is L times the cost that nobody can avoid, and the price L times the rest. The best
+    ratio exceeds L by no more than what the difference exceeds the target by, per unavoidable cost:
+    the powers of either need not be the same, but nobody's cost is less.
+
+    Parameters
+    ----------
+    gain, noise_power, p_max, weight, price, nodes
+        As of `branch`.
+    target : float
+        Positive [bit/s/Hz].
+    power : [K], float64
+        Where powers go [W] if some exceed the target.
+
+    Returns
+    -------
+    value : float
+        Objective of the powers where they exceed the target; no more than that otherwise.
+    bound : float
+        Nowhere is the ratio of rate to cost larger than bound / target times L. At the target if
+        nothing exceeds it; infinite if something was found that does.
+    nodes : int
+        Boxes looked at.
+    """
+    users = weight.size
+    links = room_for_links(users)
+    count = load(gain, noise_power, p_max, weight, links)
+    aim = objective_of(links, count, price)
+    best = np.zeros(padded(count))
+    value, bound, seen = _search(aim, 0.0, target, nodes, best)
+    if value > target:
+        power[:] = 0.0
+        for k in range(count):
+            power[links.user[k]] = best[k] * p_max[links.user[k]]
+    return value, bound, seen
+
+
+@kernel()
+def _search(
+    aim: Objective, gap: float, target: float, nodes: int, best: Array
+) -> tuple[float, float, int]:
+    """Value of the best powers, which are put into `best`, bound, and boxes looked at.
+
+    With a target, nothing below it is of interest, and the first to exceed it ends the search.
+    """
     box = room_for_box(best.size)
     value = value_of(aim, best, box.noise, box.own)
     stack = np.zeros((_BOXES, 3, best.size))
     above = np.full(_BOXES, np.inf)
     stack[0, 1:, : aim.users] = 1.0
     stack[0, 2] *= 0.5
-    waiting, seen, bound = 1, 0, value
+    waiting, seen, bound = 1, 0, max(value, target)
     while waiting > 0 and seen < nodes:
         waiting -= 1
         seen += 1
-        floor = value + gap
+        floor = max(value + gap, target)
         if above[waiting] <= floor:
             bound = max(bound, above[waiting])
             continue
@@ -114,6 +170,8 @@ def _search(aim: Objective, gap: float, nodes: int, best: Array) -> tuple[float,
             bound = max(bound, limit)
             continue
         value = _try(aim, box, value, best)
+        if value > target > -np.inf:
+            return value, np.inf, seen
         user, middle = _split(aim, box, either)
         bound = max(bound, floor if user >= 0 else limit)
         if user < 0:
@@ -122,12 +180,7 @@ def _search(aim: Objective, gap: float, nodes: int, best: Array) -> tuple[float,
             stack = np.concatenate((stack, np.zeros_like(stack)))
             above = np.concatenate((above, above))
         above[waiting : waiting + 2] = limit
-        _put_on(stack, waiting, box)
-        _put_on(stack, waiting + 1, box)
-        # The half that holds the point comes first, and so lies on top.
-        upper = 1 if box.point[user] > middle else 0
-        stack[waiting + upper, 0, user] = 1.0 if either > 0 else middle
-        stack[waiting + 1 - upper, 1, user] = 0.0 if either > 0 else middle
+        _put_halves(stack, waiting, box, user, middle, either > 0)
         waiting += 2
     for i in range(waiting):
         bound = max(bound, above[i])
@@ -142,10 +195,16 @@ def _take_off(stack: Array, at: int, box: Box) -> None:
 
 
 @kernel(inline=True)
-def _put_on(stack: Array, at: int, box: Box) -> None:
-    stack[at, 0] = box.least
-    stack[at, 1] = box.most
-    stack[at, 2] = box.point
+def _put_halves(stack: Array, at: int, box: Box, user: int, middle: float, either: bool) -> None:
+    """Split a user's power at the middle, or leave either end of it alone."""
+    for half in range(at, at + 2):
+        stack[half, 0] = box.least
+        stack[half, 1] = box.most
+        stack[half, 2] = box.point
+    # The half that holds the point comes first, and so lies on top.
+    upper = 1 if box.point[user] > middle else 0
+    stack[at + upper, 0, user] = 1.0 if either else middle
+    stack[at + 1 - upper, 1, user] = 0.0 if either else middle
 
 
 @kernel(inline=True)
@@ -193,6 +252,15 @@ def _split(aim: Objective, box: Box, either: int) -> tuple[int, float]:
     middle = 0.0
     for m in range(aim.users):
         half = 0.5 * (box.least[m] + box.most[m])
+        if not aim.scalable:
+            half = _between(box.least[m], box.most[m], box.low[m] / aim.direct[m])
         if slack[m] > most and box.least[m] < half < box.most[m]:
             chosen, most, middle = m, slack[m], half
     return chosen, middle
+
+
+@kernel(inline=True)
+def _between(bottom: float, top: float, scale: float) -> float:
+    """Where to split powers that may differ by decades: amid their logarithms above a scale."""
+    middle: float = np.sqrt((bottom + scale) * (top + scale)) - scale
+    return max(middle, bottom + _LEAST_SHARE * (top - bottom))

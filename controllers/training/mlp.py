@@ -4,7 +4,8 @@ Three objectives. ``supervised`` is the recipe of Sun et al., IEEE Trans. Signal
 2018, Section V: the mean square error against WMMSE's powers, from amplitudes, with an output that
 is clipped. ``unsupervised``: the sum rate itself, from logarithms of gains. ``both``: first which
 users WMMSE lets transmit, by cross entropy, and then the sum rate; from random weights alone the
-sum rate leads to full power for everyone and stays there.
+sum rate leads to full power for everyone and stays there. Where the rate itself is raised, every
+user can be promised a mean rate; see `slotwise.controllers.training.primal_dual`.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ from slotwise.controllers.training.draws import (
     of_scenario,
     seed_of,
 )
+from slotwise.controllers.training.primal_dual import Prices
 from slotwise.controllers.training.recipe import Recipe
-from slotwise.emulator.radio import sum_rate
+from slotwise.emulator.radio import rate, sum_rate
 from slotwise.emulator.scenario import Scenario
 
 __all__ = ["MlpTask", "Objective", "Options", "recipe_for", "task"]
@@ -62,6 +64,12 @@ class Options(NamedTuple):
     features : str
         Inputs where the rate is raised, standardised: ``amplitude``, or ``log`` of the gains. The
         published network sees amplitudes as they are.
+    min_rate : float
+        Mean rate that every user, or place, is promised where the rate is raised [bit/s/Hz]; 0:
+        none.
+    price_step : float
+        Of its price at first, see `slotwise.controllers.training.primal_dual.Prices`; it falls to
+        zero in a straight line.
     """
 
     objective: Objective = "supervised"
@@ -71,6 +79,8 @@ class Options(NamedTuple):
     layers: int = 3
     validation: int = 10_000
     features: Literal["amplitude", "log"] = "amplitude"
+    min_rate: float = 0.0
+    price_step: float = 0.01
 
 
 def recipe_for(objective: Objective, steps: int | None = None, **changes: Any) -> Recipe:
@@ -159,6 +169,10 @@ class MlpTask:
         self._supervised = options.objective == "supervised"
         self._turn = round(_IMITATED * recipe.steps) if options.objective == "both" else 0
         self.network = MlpNetwork(self._sizes(), options.seed)
+        self._prices: Prices | None = None
+        if options.min_rate > 0.0 and not self._supervised:
+            self._prices = Prices(len(self._form.station), options.min_rate, options.price_step)
+            self.network.add_module("prices", self._prices)
         self.identity: dict[str, Any] = {"network": "mlp", **options._asdict(), **source}
         labels = options.objective != "unsupervised"
         if options.samples:
@@ -201,7 +215,7 @@ class MlpTask:
         return self._batch
 
     def loss(self, step: int) -> Tensor:
-        """Loss of a batch, a scalar."""
+        """Loss of a batch, a scalar; prices of promised rates, if there are any, go a step on."""
         amplitude, fraction = self.batch(step)
         if self._supervised:
             return functional.mse_loss(self.network(amplitude), fraction)
@@ -209,13 +223,19 @@ class MlpTask:
         if step < self._turn:
             on = (fraction > 0.5).float()
             return functional.binary_cross_entropy_with_logits(logits, on)
-        rate = _sum_rate(amplitude, torch.sigmoid(logits), self._form)
-        return _LOGIT_PENALTY * logits.square().mean() - rate.mean()
+        penalty, power = _LOGIT_PENALTY * logits.square().mean(), torch.sigmoid(logits)
+        if self._prices is None:
+            return penalty - _sum_rate(amplitude, power, self._form).mean()
+        rates = rate(_gain(amplitude, self._form), power, 1.0)
+        lagrangian: Tensor = self._prices(rates)
+        self._prices.renew(rates, 1.0 - step / self._recipe.steps)
+        return penalty - lagrangian
 
     def validate(self) -> dict[str, float]:
         """Mean sum rate relative to WMMSE's, of the powers as they are and rounded at half.
 
-        The first decides: rounded where the network imitates, as it is published, else raw.
+        The first decides: rounded where the network imitates, as it is published, else raw. With
+        promised rates it is raw where they are kept, and minus what lacks elsewhere.
         """
         checked, rates = self._checked, torch.zeros(2, dtype=torch.float64)
         with torch.no_grad():
@@ -226,7 +246,20 @@ class MlpTask:
                     rates[kind] += _sum_rate(amplitude, tried, self._form).double().sum()
         raw, rounded = (rates / checked.reference).tolist()
         figures = {"relative": raw, "relative_rounded": rounded}
+        if self._prices is not None:
+            mean = self._mean_rates()
+            return {"merit": self._prices.merit(mean, raw), **figures, "least": float(mean.min())}
         return dict(reversed(figures.items())) if self._supervised else figures
+
+    def _mean_rates(self) -> Tensor:
+        """Mean rate of each user on validation draws, [K]."""
+        amplitude = self._checked.amplitude
+        total = torch.zeros(len(self._form.station), dtype=torch.float64)
+        with torch.no_grad():
+            for at in range(0, len(amplitude), _EVALUATED_AT_ONCE):
+                some = amplitude[at : at + _EVALUATED_AT_ONCE]
+                total += rate(_gain(some, self._form), self.network(some), 1.0).double().sum(0)
+        return total / len(amplitude)
 
 
 class _Validation(NamedTuple):
@@ -248,7 +281,12 @@ class _Validation(NamedTuple):
 
 def _sum_rate(amplitude: Tensor, fraction: Tensor, form: Form) -> Tensor:
     """Sum rates [n] of powers [n, K] given the amplitudes [n, N K]."""
+    return sum_rate(_gain(amplitude, form), fraction, 1.0)
+
+
+def _gain(amplitude: Tensor, form: Form) -> Tensor:
+    """Gains [n, K, K] in units of noise at full power, of amplitudes [n, N K]."""
     gain = amplitude.square().view(len(amplitude), len(form.first), len(form.station))
     if len(form.first) < len(form.station):
         gain = gain[:, torch.from_numpy(form.station)]
-    return sum_rate(gain, fraction, 1.0)
+    return gain

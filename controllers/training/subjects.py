@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol, cast, get_args
 
-from slotwise.controllers.training import graph, late, mlp, pretraining, unrolled
+from slotwise.controllers.training import (
+    energy,
+    energy_mlp,
+    graph,
+    late,
+    mlp,
+    pretraining,
+    unrolled,
+)
 from slotwise.controllers.training.draws import BLOCK, of_scenario
 from slotwise.controllers.training.loop import Task
 from slotwise.controllers.training.recipe import Recipe
@@ -152,6 +160,12 @@ def _perceptron(wish: Wish) -> Subject:
     sizes: dict[str, Any] = _integers(wish, "mlp", ("hidden", "layers"))
     samples = mlp.Options().samples if wish.samples is None else wish.samples
     options = mlp.Options(objective=objective, seed=wish.seed, samples=samples)._replace(**sizes)
+    if (least := scenario.radio.min_rate) > 0.0 and objective == "supervised":
+        raise InputError(
+            f"radio.min_rate = {least}: the network mlp keeps promised rates only where objective "
+            "is unsupervised or both"
+        )
+    options = options._replace(min_rate=scenario.radio.min_rate)
     recipe = mlp.recipe_for(objective, wish.steps, **_changes(wish))
     if wish.epochs is not None:
         if not options.samples:
@@ -191,6 +205,39 @@ def _adaptive(wish: Wish) -> Subject:
         return pretraining.task(recipe, options)
 
     return Subject(recipe, make, 0, users, kind)
+
+
+def _energy_perceptron(wish: Wish) -> Subject:
+    network = "the network mlp-ee"
+    _only("pretrain", wish.pretrain, "model", network)
+    if wish.scenario is None:
+        raise InputError(f"scenario: {network} needs one, it is made for one number of users")
+    if wish.size:
+        raise InputError(f"size: {network} is as large as published")
+    scenario, users = wish.scenario, wish.links or wish.scenario.population.initial_users
+    learned = cast(
+        "energy_mlp.Learned",
+        _among("objective", wish.objective or "unsupervised", get_args(energy_mlp.Learned)),
+    )
+    options = energy_mlp.Options(objective=learned, seed=wish.seed)
+    if wish.samples is not None:
+        options = options._replace(samples=wish.samples)
+    recipe = replace(energy_mlp.RECIPE, **_changes(wish))
+    if options.samples < recipe.batch:
+        raise InputError(f"samples = {options.samples}: must be at least batch = {recipe.batch}")
+    if wish.steps is not None or wish.epochs is not None:
+        epochs = wish.epochs if wish.steps is None else None
+        if epochs is not None and not 0 < epochs < math.inf:
+            raise InputError(f"epochs = {epochs}: must be positive and finite")
+        each = (wish.steps or 0) * recipe.batch if epochs is None else epochs * options.samples
+        recipe = _over(recipe, each)
+
+    def make(recipe: Recipe, share: float = 1.0, progress: Progress | None = None) -> Task:
+        fewer = max(recipe.batch, round(share * options.samples))
+        tried = options._replace(samples=min(fewer, options.samples))
+        return energy_mlp.task(scenario, users, recipe, tried, progress)
+
+    return Subject(recipe, make, options.samples, users, "model")
 
 
 def _graph(wish: Wish) -> Subject:
@@ -243,10 +290,26 @@ def _unrolled_late(wish: Wish) -> Subject:
     return Subject(recipe, make, 0, None, "randomised")
 
 
+def _unrolled_energy(wish: Wish) -> Subject:
+    network = "unrolled-ee"
+    _every_kind_only(wish, network)
+    if wish.size:
+        raise InputError(f"size: the network {network} comes in one size")
+    recipe = energy.recipe_for(wish.steps, **_changes(wish))
+    options = energy.Options(wish.seed)
+
+    def make(recipe: Recipe, *_: object, **__: object) -> Task:
+        return energy.EnergyTask(recipe, options)
+
+    return Subject(recipe, make, 0, None, "randomised")
+
+
 NETWORKS: dict[str, Callable[[Wish], Subject]] = {
     "mlp": _perceptron,
+    "mlp-ee": _energy_perceptron,
     "graph": _graph,
     "unrolled": _unrolled,
+    "unrolled-ee": _unrolled_energy,
     "unrolled-late": _unrolled_late,
 }
 """Networks that can be trained."""

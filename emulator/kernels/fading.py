@@ -24,6 +24,7 @@ __all__ = [
     "Rice",
     "Sinusoids",
     "field_of",
+    "parts_of",
     "step",
     "step_networks",
     "sum_paths",
@@ -246,15 +247,39 @@ def field_of(
     RuntimeError
         If the process draws powers and not channels, or there is none.
     """
+    parts = parts_of(process, shape).astype(np.float64)
+    direct = 0.0 if process is None else float(_KINDS[len(process)][0](*process).direct)
+    field: NDArray[np.complex128] = direct + parts[:, 0] + 1j * parts[:, 1]
+    return field
+
+
+def parts_of(process: tuple[Any, ...] | None, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Real and imaginary parts of what scatters, without the direct path, as they are now.
+
+    Parameters
+    ----------
+    process, shape
+        As of `field_of`.
+
+    Returns
+    -------
+    [B, 2, S, M], float32 or float64
+        A view of the process where it keeps them.
+
+    Raises
+    ------
+    RuntimeError
+        If the process draws powers and not channels, or there is none.
+    """
+    networks, stations, rows = shape
     match None if process is None else _KINDS[len(process)][0](*process):
-        case GaussMarkov(direct=direct, scatter=scatter):
-            parts = scatter.astype(np.float64)
-        case Sinusoids(direct=direct, phasor=phasor):
+        case GaussMarkov(scatter=scatter):
+            parts: NDArray[Any] = scatter
+        case Sinusoids(phasor=phasor):
             parts = phasor.sum(axis=1)
         case _:
             raise RuntimeError("this fading draws powers, not complex channels")
-    field: NDArray[np.complex128] = direct + parts[:, 0] + 1j * parts[:, 1]
-    return field.reshape(shape)
+    return parts.reshape(networks, 2, stations, rows)
 
 
 def _step(process: tuple[Any, ...], b: int, first: int, links: int, power: Array) -> None:

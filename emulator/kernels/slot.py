@@ -20,6 +20,7 @@ __all__ = [
     "CARRIED",
     "CONSUMED",
     "DELIVERED",
+    "OWN_EFFICIENCY",
     "POWER",
     "RADIATED",
     "TIME",
@@ -42,8 +43,11 @@ LedgerValues = tuple[Ids, Array, Array]
 POWER, DELIVERED, WORTH = 0, 1, 2
 """Rows of what a ledger keeps of users."""
 
-CARRIED, RADIATED, CONSUMED, TIME = 0, 1, 2, 3
+CARRIED, RADIATED, CONSUMED, TIME, OWN_EFFICIENCY = 0, 1, 2, 3, 4
 """Rows of what it keeps of networks."""
+
+
+_LEAST_W = 1e-300  # in place of nothing, by which no rate, zero then, can be divided
 
 
 class Terms(NamedTuple):
@@ -111,9 +115,10 @@ class Ledger(NamedTuple):
         ``POWER`` in force [W]; integral of the rate, ``DELIVERED`` [bit/Hz]; and, if asked for, of
         what the sum rate would lose without the user, ``WORTH`` [bit/Hz]: its own rate less what
         the others would gain by its silence.
-    totals : [4, B], float64
+    totals : [5, B], float64
         Integrals of the sum rate, ``CARRIED`` [bit/Hz], and of ``RADIATED`` and ``CONSUMED`` power
-        [J], and up to when they go, ``TIME`` [s].
+        [J], up to when they go, ``TIME`` [s], and the integral of what users make of their own
+        joules, added up, ``OWN_EFFICIENCY`` [bit s/J/Hz].
     """
 
     user_id: Ids
@@ -226,10 +231,13 @@ def _integrate_one(
     for k in range(rows):
         rate[k] = log2_1p(rate[k])
     carried = 0.0
+    own = 0.0
     for k in range(rows):
         ledger.users[DELIVERED, b, k] += rate[k] * elapsed_s
         carried += rate[k]
+        own += rate[k] / max(terms.inefficiency * sent[k] + terms.circuit_w, _LEAST_W)
     ledger.totals[CARRIED, b] += carried * elapsed_s
+    ledger.totals[OWN_EFFICIENCY, b] += own * elapsed_s
     ledger.totals[RADIATED, b] += radiated * elapsed_s
     if terms.appraise:
         _add_worth(b, rows, elapsed_s, terms, air, ledger, room)

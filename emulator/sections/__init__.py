@@ -27,6 +27,7 @@ from slotwise.emulator.sections.episode import (
 )
 from slotwise.emulator.sections.layout import (
     Cells,
+    Disc,
     Grid,
     Hexagons,
     Layout,
@@ -55,6 +56,7 @@ __all__ = [
     "Cells",
     "Channel",
     "Csi",
+    "Disc",
     "Episode",
     "Grid",
     "Hexagons",

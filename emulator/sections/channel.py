@@ -37,9 +37,13 @@ class PowerLaw(Section):
 
 
 class BoundedLaw(Section):
-    """Gain 1 / (1 + d^exponent), bounded at zero distance."""
+    """Gain gain_db in dB times 1 / (1 + (d / reference_m)^exponent), bounded at zero distance."""
 
     kind: Literal["bounded"] = "bounded"
+    gain_db: float = Field(0.0, ge=-200, le=100, description="gain at zero distance [dB]")
+    reference_m: float = Field(
+        1.0, gt=0, le=1e5, description="distance of half the gain at zero distance [m]"
+    )
     exponent: float = Field(2.0, ge=1, le=8, description="path-loss exponent [1]")
 
 

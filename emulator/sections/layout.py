@@ -8,7 +8,17 @@ from pydantic import Field, model_validator
 
 from slotwise.emulator.sections.base import Section
 
-__all__ = ["Cells", "Grid", "Hexagons", "Layout", "Links", "Pairs", "PoissonPoints", "Sites"]
+__all__ = [
+    "Cells",
+    "Disc",
+    "Grid",
+    "Hexagons",
+    "Layout",
+    "Links",
+    "Pairs",
+    "PoissonPoints",
+    "Sites",
+]
 
 
 class Links(Section):
@@ -57,6 +67,13 @@ class Cells(Section):
         description="whether the users of a station share its antenna, hence its fading, or each "
         "has an antenna of its own at the station",
     )
+    station_antennas: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="antennas of each station, which fade independently; their signals are "
+        "combined for each user by maximum ratio (uplink, shared antennas) [count]",
+    )
     association: Literal["strongest", "home"] = Field(
         "strongest",
         description="a user's station: the strongest mean gain, or the cell it was dropped in",
@@ -67,6 +84,16 @@ class Cells(Section):
         le=30,
         description="margin by which another station must win for a handover [dB]",
     )
+
+    @model_validator(mode="after")
+    def _combinable(self) -> Cells:
+        if self.station_antennas > 1 and (self.direction, self.antennas) != ("uplink", "shared"):
+            raise ValueError(
+                f"station_antennas = {self.station_antennas} are combined in the uplink, for users "
+                f"who share them: direction = {self.direction} and antennas = {self.antennas} must "
+                "be uplink and shared"
+            )
+        return self
 
 
 class Hexagons(Cells):
@@ -113,12 +140,35 @@ class PoissonPoints(Cells):
     density_per_km2: float = Field(10.0, gt=0, le=1e6, description="mean stations [1/km²]")
 
 
+class Disc(Cells):
+    """One station, users uniform in the disc around it; those who move do so in its square."""
+
+    kind: Literal["disc"] = "disc"
+    radius_m: float = Field(500.0, gt=0, le=1e5, description="radius of the disc [m]")
+    inner_radius_m: float = Field(
+        0.0, ge=0, le=1e5, description="no user is dropped closer to the station than this [m]"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Disc:
+        if self.inner_radius_m >= self.radius_m:
+            raise ValueError(
+                f"inner_radius_m = {self.inner_radius_m} must be below radius_m = {self.radius_m}"
+            )
+        return self
+
+
 class Grid(Cells):
-    """Stations on a square grid, users uniform in the square that it covers."""
+    """Stations on a square grid, users in the square that it covers."""
 
     kind: Literal["grid"] = "grid"
     rows: int = Field(3, ge=1, le=100, description="stations along one side [count]")
     spacing_m: float = Field(200.0, gt=0, le=1e5, description="distance between neighbours [m]")
+    users: Literal["anywhere", "cells"] = Field(
+        "anywhere",
+        description="users fall uniform in the square, or as many in each station's cell, uniform "
+        "in it",
+    )
 
 
 class Sites(Cells):
@@ -142,5 +192,5 @@ class Sites(Cells):
 
 
 Layout = Annotated[
-    Links | Pairs | Hexagons | PoissonPoints | Grid | Sites, Field(discriminator="kind")
+    Links | Pairs | Hexagons | PoissonPoints | Disc | Grid | Sites, Field(discriminator="kind")
 ]

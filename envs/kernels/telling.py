@@ -20,6 +20,7 @@ from slotwise.emulator.kernels.slot import (
     CARRIED,
     CONSUMED,
     DELIVERED,
+    OWN_EFFICIENCY,
     POWER,
     TIME,
     WORTH,
@@ -34,6 +35,7 @@ __all__ = [
     "FIGURES",
     "NOTES",
     "REWARD",
+    "SHORTFALL",
     "SUM_RATE",
     "Telling",
     "tell",
@@ -43,17 +45,17 @@ Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Codes = NDArray[np.float32]
 
-USERS, NOTES = 4, 5
+USERS, NOTES = 5, 6
 """Places in an account, after the ledger's totals; then come four rows of M: ids, delivered, worth
 and mean rates."""
 
-REWARD, SUM_RATE, ENERGY, FIGURES = 0, 1, 2, 3
+REWARD, SUM_RATE, ENERGY, SHORTFALL, FIGURES = 0, 1, 2, 3, 4
 """Places in the figures, before their two rows of M: rates and rewards of users."""
 
 _LOG10_OF_2 = 0.30102999566398120
 _NONE = np.float32(-1.0)
 _LEAST_MEAN = 0.01  # [bit/s/Hz]: what a mean rate counts as at least, so that no weight is endless
-_SUM_RATE, _DIFFERENCE, _EFFICIENCY, _FAIRNESS = 0, 1, 2, 3
+_SUM_RATE, _DIFFERENCE, _EFFICIENCY, _FAIRNESS, _OWN_EFFICIENCY = 0, 1, 2, 3, 4
 
 
 class Telling(NamedTuple):
@@ -72,11 +74,16 @@ class Telling(NamedTuple):
     range_db : float
         How far below the largest power the scale of powers begins [dB].
     reward : int
-        0 sum rate, 1 difference, 2 energy efficiency, 3 proportional fairness.
+        0 sum rate, 1 difference, 2 energy efficiency, 3 proportional fairness, 4 weighted energy
+        efficiency.
     per_user : bool
         Whether the reward is divided by the number of users.
     memory_s : float
         Over how long mean rates are taken [s].
+    min_rate : float
+        That every user is promised [bit/s/Hz].
+    shortfall_price : float
+        What the reward loses for each bit/s/Hz that is missing to it.
     """
 
     per_noise: float
@@ -88,6 +95,8 @@ class Telling(NamedTuple):
     reward: int
     per_user: bool
     memory_s: float
+    min_rate: float = 0.0
+    shortfall_price: float = 0.0
 
     def values(self) -> Array:
         """The same in one array, which reaches a kernel sooner than as many numbers."""
@@ -135,14 +144,17 @@ def _tell_of_users(
     worth, mean_rate = account[b, NOTES + 2 * rows :], account[b, NOTES + 3 * rows :]
     share = min(1.0, elapsed_s / how.memory_s)
     total = 0.0
+    figures[b, SHORTFALL] = 0.0
     for m in range(rows):
         here = ledger.user_id[b, m] >= 0
         same = ids[m] == ledger.user_id[b, m]
         before = delivered[m] if same else 0.0
         rate = (ledger.users[DELIVERED, b, m] - before) * per_s if here else 0.0
         figures[b, FIGURES + m] = rate
+        short = max(how.min_rate - rate, 0.0) if here and same and elapsed_s > 0.0 else 0.0
+        figures[b, SHORTFALL] += short
         if how.reward == _DIFFERENCE:  # of whoever was there, even if it has left by now
-            own = (ledger.users[WORTH, b, m] - worth[m]) * per_s
+            own = (ledger.users[WORTH, b, m] - worth[m]) * per_s - how.shortfall_price * short
             figures[b, FIGURES + rows + m] = own
             total += own
             worth[m] = ledger.users[WORTH, b, m]
@@ -171,6 +183,11 @@ def _account_for(b: int, how: Telling, ledger: Ledger, account: Array, figures: 
         reward = carried * per_s
     elif how.reward == _EFFICIENCY:
         reward = carried / consumed if consumed > 0.0 else 0.0
+    elif how.reward == _OWN_EFFICIENCY:
+        own = ledger.totals[OWN_EFFICIENCY, b] - account[b, OWN_EFFICIENCY] if noted else 0.0
+        reward = own * per_s
+    if how.reward != _DIFFERENCE:
+        reward -= how.shortfall_price * figures[b, SHORTFALL]
     if how.per_user:
         reward /= max(account[b, USERS], 1.0)
     if how.reward != _DIFFERENCE:
@@ -179,6 +196,13 @@ def _account_for(b: int, how: Telling, ledger: Ledger, account: Array, figures: 
     figures[b, REWARD], figures[b, SUM_RATE], figures[b, ENERGY] = reward, carried * per_s, consumed
     for which in range(USERS):
         account[b, which] = ledger.totals[which, b]
+
+
+@kernel(inline=True)
+def _named(how: Array) -> Telling:
+    """What `Telling.values` holds."""
+    bounds = how[0], how[1], how[2], how[3], how[4], how[5]
+    return Telling(*bounds, int(how[6]), how[7] > 0.0, how[8], how[9], how[10])
 
 
 @kernel()
@@ -209,14 +233,12 @@ def tell(
         Observations, written to: gains, powers, rates, weights, mask, age, and ids if there is room
         for them.
     figures : [B, FIGURES + 2 M], float64
-        Reward, sum rate [bit/s/Hz] and energy [J] since the last report, then rates [bit/s/Hz] and
-        rewards of users; written to.
+        Reward, sum rate [bit/s/Hz], energy [J] and what is missing to promised rates [bit/s/Hz]
+        since the last report, then rates [bit/s/Hz] and rewards of users; written to.
     """
     downlink, age = moment
     links, book = Air(*air), Ledger(*ledger)
-    terms = Telling(
-        how[0], how[1], how[2], how[3], how[4], how[5], int(how[6]), how[7] > 0.0, how[8]
-    )
+    terms = _named(how)
     networks, rows = user_id.shape
     power, rate = rows * rows, rows * rows + rows
     weight, mask = rate + rows, rate + 2 * rows

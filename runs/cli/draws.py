@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from slotwise.runs.cli.options import (
+    AimName,
     Controllers,
     Interrupted,
     Json,
+    ObjectiveName,
     Overrides,
     Seed,
     Trust,
+    aimed_at,
     clean_stdout,
     examples,
     print_json,
@@ -76,6 +79,7 @@ def add_to(app: typer.Typer) -> None:
         epilog=examples(
             "slotwise evaluate --scenario gaussian-ic --samples 10000 -c wmmse -c max",
             "slotwise evaluate --scenario imac --links 24 -c wmmse -c greedy --json",
+            "slotwise evaluate --scenario wide-cell -c max -c fractional -c unrolled-ee",
             "slotwise evaluate --gains mine.npy --noise-power 0.01 -c wmmse -c max",
         )
     )(evaluate)
@@ -120,6 +124,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
     samples: Samples = None,
     controllers: Controllers,
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
+    objective: ObjectiveName = None,
     gains: Gains = None,
     noise_power: NoisePower = None,
     p_max: PMax = None,
@@ -133,7 +138,8 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
 ) -> None:
     """Evaluate controllers on frozen draws, as papers do.
 
-    Gives the mean sum rate, and two times that published tables mix: the whole
+    Gives the mean of what the network is for, its sum rate or its bits per joule,
+    and two times that published tables mix: the whole
     batch in one call, and one decision at a time after warm-up.
     """
     from slotwise.runs import evaluate as evaluate_controllers
@@ -147,12 +153,13 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
                 _refuse("not with --scenario", {"--gains": gains})
                 measured = {"--noise-power": noise_power, "--p-max": p_max}
                 _refuse("with --gains only", {**measured, "--transmit-dbm": transmit_dbm})
-                draws: Drops | Frozen = _drawn(scenario, overrides, samples, seed, links)
-                _introduce(seats, scenario, overrides, seed, links)
+                fields = aimed_at(objective, overrides)
+                draws: Drops | Frozen = _drawn(scenario, fields, samples, seed, links)
+                _introduce(seats, scenario, fields, seed, links)
             else:
-                drawn = {"--links": links, "--samples": samples, "--set": overrides or None}
-                _refuse("with --scenario only", drawn)
-                draws = _measured(gains, transmit_dbm, noise_power, p_max)
+                of_draws = {"--links": links, "--samples": samples, "--set": overrides or None}
+                _refuse("with --scenario only", of_draws)
+                draws = _measured(gains, transmit_dbm, noise_power, p_max, objective)
             tell_of_compiling()
             results = evaluate_controllers(
                 draws, seats, latency_samples=latency_samples, seed=seed, progress=True
@@ -160,9 +167,8 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
     except KeyboardInterrupt:
         raise Interrupted("nothing was written; the same command starts again") from None
     if as_json:
-        samples, links, _ = draws.gain.shape
         about = {"scenario": scenario, "gains": gains and str(gains)}
-        size = {"samples": samples, "links": links, "seed": seed}
+        size = {**dict(zip(("samples", "links"), draws.gain.shape, strict=False)), "seed": seed}
         print_json({**about, **size, "reference": next(iter(results)), "controllers": results})
         return
     from slotwise.runs.tables import show_evaluation
@@ -207,9 +213,14 @@ def _introduce(
 
 
 def _measured(
-    gains: Path | None, transmit_dbm: float | None, noise_power: float | None, p_max: float | None
+    gains: Path | None,
+    transmit_dbm: float | None,
+    noise_power: float | None,
+    p_max: float | None,
+    objective: AimName | None,
 ) -> Frozen:
     from slotwise.emulator.measured import read_gains
+    from slotwise.emulator.objective import Objective
     from slotwise.emulator.scenario import InputError
     from slotwise.runs.frozen import Frozen
 
@@ -219,6 +230,7 @@ def _measured(
         read_gains(gains, _TRANSMIT_DBM if transmit_dbm is None else transmit_dbm),
         1.0 if noise_power is None else noise_power,
         1.0 if p_max is None else p_max,
+        objective=Objective(objective or "sum-rate"),
     )
 
 

@@ -11,11 +11,13 @@ from slotwise.runs.cli.options import (
     Controllers,
     Interrupted,
     Json,
+    ObjectiveName,
     Overrides,
     ScenarioName,
     Seed,
     Slots,
     Trust,
+    aimed_at,
     clean_stdout,
     examples,
     print_json,
@@ -47,6 +49,7 @@ def add_to(app: typer.Typer) -> None:
         epilog=examples(
             "slotwise compare urban -c max -c wmmse --seeds 5 --out urban",
             "slotwise compare urban -c wmmse -c wmmse:warm_start=true --out warm",
+            "slotwise compare auckland --objective energy-efficiency -c max -c fractional --out ee",
             "slotwise compare d2d -c max -c wmmse --set timing.mode=measured --out late",
             "slotwise compare gaussian-ic -c wmmse -c max --out first --json",
         )
@@ -71,6 +74,7 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
         ),
     ] = None,
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
+    objective: ObjectiveName = None,
     replay: Annotated[
         Path | None,
         typer.Option(
@@ -92,8 +96,15 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
     try:
         with clean_stdout(as_json):
             (spec,) = trusted([controller], trust)
+            loaded = _load(scenario, aimed_at(objective, overrides))
             summary = _live_one(
-                _load(scenario, overrides), spec, slots, seed, out, replay, not no_report
+                loaded,
+                spec,
+                slots,
+                seed,
+                out,
+                replay,
+                not no_report,
             )
     except KeyboardInterrupt:
         kept = "what was learned is kept and gone on from" if "resume=" in controller else ""
@@ -107,7 +118,8 @@ def run(  # noqa: PLR0913 - a parameter is an option of the command
 
     where = "nothing was kept: give --out DIR to keep the run" if out is None else f"run: {out}"
     lines = [where] if no_report or out is None else [_report_line(out), where]
-    show(run_table(summary), *learning_tables({spec: summary["learning"]}), *lines)
+    table = run_table(summary, loaded.objective)
+    show(table, *learning_tables({spec: summary["learning"]}), *lines)
 
 
 def _live_one(
@@ -168,6 +180,7 @@ def compare(  # noqa: PLR0913 - a parameter is an option of the command
     seed: Seed = 0,
     slots: Slots = None,
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
+    objective: ObjectiveName = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -191,7 +204,7 @@ def compare(  # noqa: PLR0913 - a parameter is an option of the command
 
     try:
         with clean_stdout(as_json):
-            loaded = _load(scenario, overrides)
+            loaded = _load(scenario, aimed_at(objective, overrides))
             tell_of_compiling()
             result = compare_controllers(
                 loaded,

@@ -11,21 +11,24 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 __all__ = [
+    "AimName",
     "Checkpoint",
     "Controllers",
     "Force",
     "Interrupted",
     "Json",
+    "ObjectiveName",
     "Overrides",
     "ScenarioName",
     "Seed",
     "Slots",
     "Trust",
+    "aimed_at",
     "clean_stdout",
     "examples",
     "print_json",
@@ -83,6 +86,15 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
+AimName = Literal["sum-rate", "energy-efficiency", "weighted-energy-efficiency"]
+ObjectiveName = Annotated[
+    AimName | None,
+    typer.Option(
+        "--objective",
+        help="What the network is for, as --set objective=...; left out: what its scenario says.",
+        show_default=False,
+    ),
+]
 Slots = Annotated[
     int | None,
     typer.Option(
@@ -116,6 +128,11 @@ Force = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
+
+
+def aimed_at(objective: AimName | None, overrides: list[str]) -> list[str]:
+    """Overrides with that of the objective."""
+    return overrides if objective is None else [*overrides, f"objective={objective}"]
 
 
 def examples(*lines: str) -> str:

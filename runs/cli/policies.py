@@ -12,8 +12,10 @@ from slotwise.runs.cli.options import (
     Force,
     Interrupted,
     Json,
+    ObjectiveName,
     Overrides,
     Trust,
+    aimed_at,
     clean_stdout,
     examples,
     print_json,
@@ -157,6 +159,7 @@ def rl(  # noqa: PLR0913 - a parameter is an option of the command
     *,
     scenario: Scenario = "nasir-guo",
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
+    objective: ObjectiveName = None,
     algorithm: Algorithm = "counterfactual",
     policy: Policy = None,
     steps: Steps = None,
@@ -181,7 +184,7 @@ def rl(  # noqa: PLR0913 - a parameter is an option of the command
 
     order = PolicyOrder(
         scenario=scenario,
-        overrides=tuple(overrides),
+        overrides=tuple(aimed_at(objective, overrides)),
         algorithm=algorithm,
         policy=policy,
         steps=steps,
@@ -221,6 +224,7 @@ def judged(  # noqa: PLR0913 - a parameter is an option of the command
     policies: Policies = [],  # noqa: B006  (typer reads the default, nobody changes it)
     scenario: JudgedScenario = "nasir-guo",
     overrides: Overrides = [],  # noqa: B006
+    objective: ObjectiveName = None,
     networks: Judged = 400,
     slots: JudgedSlots = 5,
     seed: JudgedSeed = 20180,
@@ -241,7 +245,7 @@ def judged(  # noqa: PLR0913 - a parameter is an option of the command
     specs = trusted(specs, trust)
     with clean_stdout(as_json):
         tell_of_compiling()
-        lived = load(scenario, overrides)
+        lived = load(scenario, aimed_at(objective, overrides))
         lines = judge(lived, specs, networks=networks, slots=slots, seed=seed, progress=True)
     said = median_of(lines[-len(specs) :]) if len(specs) > 1 else None
     if out is not None:
@@ -254,13 +258,20 @@ def judged(  # noqa: PLR0913 - a parameter is an option of the command
 
 
 def judgement_table(lines: Sequence[Line]) -> Table:
-    """Sum rates relative to WMMSE's on the true gains."""
+    """What policies are worth, relative to who solves the objective on the true gains."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    from slotwise.runs.rl.judging import heads_of
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
-    heads = ("who decides", "sum rate\n[bit/s/Hz]", "relative to WMMSE\n± 95% conf. [%]")
+    what, share_of = heads_of(lines)
+    heads = (
+        "who decides",
+        what.replace(" [", "\n["),
+        f"relative to {share_of.removeprefix('% of ')}\n± 95% conf. [%]",
+    )
     for number, head in enumerate(heads):
         table.add_column(Text(head), justify="right" if number else "left", no_wrap=True)
     for line in lines:
@@ -268,5 +279,5 @@ def judgement_table(lines: Sequence[Line]) -> Table:
         share = "–" if relative is None else f"{relative:.1f}"
         if low is not None and high is not None:
             share += f" ± {(high - low) / 2:.1f}"
-        table.add_row(Text(line["who"]), f"{line['sum_rate']:.2f}", share)
+        table.add_row(Text(line["who"]), f"{line['merit']:.2f}", share)
     return table

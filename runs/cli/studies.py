@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slotwise.runs.cli import density, late, online, policies
+from slotwise.runs.cli import density, energy, late, online, policies
 from slotwise.runs.cli.options import Json, Seed, examples
 from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
 
@@ -46,6 +46,7 @@ def add_to(app: typer.Typer) -> None:
     )(rsun2024)
     policies.add_judgement_to(study)
     density.add_to(study)
+    energy.add_to(study)
     late.add_to(study)
     online.add_to(study)
     app.add_typer(study, name="study")

@@ -54,7 +54,8 @@ Objective = Annotated[
     ObjectiveName | None,
     typer.Option(
         "--objective",
-        help="Imitate WMMSE, raise the sum rate itself, or first the one and then the other.",
+        help="Imitate WMMSE, raise the sum rate itself, or first the one and then the other. Where "
+        "mlp raises it, everyone's mean rate is at least radio.min_rate, if that can be.",
         show_default=False,
     ),
 ]
@@ -72,7 +73,7 @@ Samples = Annotated[
     typer.Option(
         "--samples",
         min=0,
-        help="mlp: size of the set that is learned from; 0: fresh samples in every step.",
+        help="mlp, mlp-ee: size of the set that is learned from; 0: fresh samples in every step.",
         show_default=False,
     ),
 ]
@@ -169,7 +170,12 @@ _EXAMPLES = {
         "slotwise evaluate --scenario gaussian-ic -c wmmse -c mlp:mine.safetensors",
     ),
     "graph": ("slotwise train graph --scenario d2d --out pairs.safetensors",),
+    "mlp-ee": (
+        "slotwise train mlp-ee --scenario wide-cell --links 10 --out wide.safetensors",
+        "slotwise train mlp-ee --scenario four-cells --samples 10000 --out few.safetensors",
+    ),
     "unrolled": ("slotwise train unrolled --size size=tiny --logs curves --out u.safetensors",),
+    "unrolled-ee": ("slotwise train unrolled-ee --out frugal.safetensors",),
     "unrolled-late": ("slotwise train unrolled-late --out late.safetensors",),
 }
 
@@ -334,12 +340,18 @@ def _result_table(results: list[dict[str, Any]]) -> Table:
     for row in results:
         half = (row["high"] - row["low"]) / 2
         table.add_row(
-            f"{row['samples']:,} of {row['scenario']}",
+            f"{row['samples']:,} of {row['scenario']}{_level(row)}",
             str(row["users"]),
             f"{row['relative']:.2f} ± {half:.2f}",
-            f"{row['relative_rounded']:.2f}",
+            "–" if row["relative_rounded"] is None else f"{row['relative_rounded']:.2f}",
         )
     return table
+
+
+def _level(row: Mapping[str, Any]) -> str:
+    """Largest power of the draws, where it is judged at several."""
+    last = next(iter(row["overrides"][-1:]), "")
+    return f", {last}" if last.startswith("radio.p_max_dbm") else ""
 
 
 def _closing_lines(result: Mapping[str, Any]) -> list[str]:

@@ -7,21 +7,23 @@ nothing for it: a network whose users never change needs no curve of their numbe
 from __future__ import annotations
 
 from slotwise.runs.report.canvas import Drawing, style
-from slotwise.runs.report.distribution_figures import draw_slot_rates, draw_user_rates
+from slotwise.runs.report.distribution_figures import draw_slots, draw_user_rates
+from slotwise.runs.report.energy_figures import draw_energy
 from slotwise.runs.report.latency_figures import draw_latency, draw_lateness, draw_trade_off
 from slotwise.runs.report.lesson_figures import draw_answers, draw_gains
 from slotwise.runs.report.map_figure import draw_map
 from slotwise.runs.report.palette import looks
 from slotwise.runs.report.recording import Recording
-from slotwise.runs.report.time_figures import draw_active_users, draw_relative_rate, draw_sum_rate
+from slotwise.runs.report.time_figures import draw_active_users, draw_relative, draw_sum_rate
 
 __all__ = ["FIGURES", "LEARNING", "draw_figures"]
 
 FIGURES = {
     "trade-off": draw_trade_off,
     "sum-rate": draw_sum_rate,
-    "relative-rate": draw_relative_rate,
-    "slot-rates": draw_slot_rates,
+    "relative": draw_relative,
+    "energy": draw_energy,
+    "slots": draw_slots,
     "user-rates": draw_user_rates,
     "latency": draw_latency,
     "lateness": draw_lateness,

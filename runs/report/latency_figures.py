@@ -1,4 +1,4 @@
-"""Figures about time: throughput against latency, how long decisions took, what lateness cost.
+"""Figures about time: merit against latency, how long decisions took, what lateness cost.
 
 Latencies are drawn in milliseconds on a logarithmic axis, with the slot and the deadline as
 labelled lines, because a decision's worth turns on which side of them it falls.
@@ -16,7 +16,7 @@ from slotwise.runs.report.canvas import Drawing, finish, keys, sheet
 from slotwise.runs.report.curves import cumulative
 from slotwise.runs.report.palette import GREY, INK, Look
 from slotwise.runs.report.quantities import count, duration, factor, signed_percent
-from slotwise.runs.report.recording import Recording
+from slotwise.runs.report.recording import Recording, finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,19 +28,21 @@ Array = NDArray[np.float64]
 Looks = Mapping[str, Look]
 
 
-# --- throughput against latency --------------------------------------------------------------
+# --- merit against latency -------------------------------------------------------------------
 
 
 def draw_trade_off(recording: Recording, chosen: Looks) -> Drawing | None:
-    """One marker for each controller: its mean sum rate above its median decision latency."""
+    """One marker for each controller: its sum rate or efficiency above its median latency."""
+    merit = recording.merit
     shown = {
         spec: look
         for spec, look in chosen.items()
         if (recording.value(spec, "latency_p50_s") or 0) > 0
-        and recording.value(spec, "mean_sum_rate") is not None
+        and recording.value(spec, merit.name) is not None
     }
     if len(shown) < 2:
         return None
+    unit, size = merit.scale(max(recording.value(spec, merit.name) or 0.0 for spec in shown))
     figure = sheet(2.9, list(shown))
     axes = figure.add_subplot()
     latencies: list[float] = []
@@ -48,8 +50,8 @@ def draw_trade_off(recording: Recording, chosen: Looks) -> Drawing | None:
     for spec, look in shown.items():
         middle = 1e3 * slowdown * (recording.value(spec, "latency_p50_s") or 0)
         late = max(middle, 1e3 * slowdown * (recording.value(spec, "latency_p99_s") or 0))
-        mean = recording.value(spec, "mean_sum_rate") or 0.0
-        low, high = _interval(recording, spec, mean)
+        mean = (recording.value(spec, merit.name) or 0.0) / size
+        low, high = (bound / size for bound in _interval(recording, spec, mean * size))
         axes.plot([middle, late], [mean, mean], color=look.colour, linewidth=1.3)
         axes.plot([late], [mean], color=look.colour, marker="|", markersize=7)
         axes.plot([middle, middle], [low, high], color=look.colour, linewidth=1.3)
@@ -57,12 +59,12 @@ def draw_trade_off(recording: Recording, chosen: Looks) -> Drawing | None:
         latencies += [middle, late]
     axes.margins(y=0.12)
     latency_axis(axes, recording, np.array(latencies))
-    axes.set_ylabel("mean sum rate [bit/s/Hz]")
+    axes.set_ylabel(f"{merit.mean} [{unit}]")
     keys(figure, shown, markers=True)
     several = any(recording.value(spec, "relative_low") is not None for spec in shown)
     caption = (
         "Up and to the left is better. A marker stands at the median latency of a decision and the "
-        "mean sum rate; the line to its right ends at the 99th percentile of the latency"
+        f"{merit.mean}; the line to its right ends at the 99th percentile of the latency"
         + (
             "; the upright line is the paired 95% interval of the difference to "
             f"`{recording.controllers[0]}`."
@@ -75,15 +77,16 @@ def draw_trade_off(recording: Recording, chosen: Looks) -> Drawing | None:
             else ""
         )
     )
-    label = "Scatter chart of mean sum rate in bit/s/Hz over decision latency in milliseconds."
-    return finish(figure, "trade-off", "Throughput against decision latency", caption, label)
+    label = f"Scatter chart of {merit.mean} in {unit} over decision latency in milliseconds."
+    title = f"{merit.title.capitalize()} against decision latency"
+    return finish(figure, "trade-off", title, caption, label)
 
 
 def _interval(recording: Recording, spec: str, mean: float) -> tuple[float, float]:
-    """A mean sum rate with the paired interval of its difference to the reference around it."""
+    """A mean with the paired interval of its difference to the reference around it."""
     names = ("relative", "relative_low", "relative_high")
     middle, low, high = (recording.value(spec, name) for name in names)
-    base = recording.value(recording.controllers[0], "mean_sum_rate")
+    base = recording.value(recording.controllers[0], recording.merit.name)
     if middle is None or low is None or high is None or base is None:
         return mean, mean
     return mean + (low - middle) * base, mean + (high - middle) * base
@@ -241,7 +244,7 @@ def _upright(axes: Axes, value: float, text: str, align: str, row: int) -> None:
 
 
 def lateness_cost(recording: Recording, controller: str) -> float | None:
-    """Share of the sum rate that a controller lost by deciding late.
+    """Share of what it is compared by that a controller lost by deciding late.
 
     Returns
     -------
@@ -253,25 +256,30 @@ def lateness_cost(recording: Recording, controller: str) -> float | None:
 
 
 def _paired(recording: Recording, controller: str) -> list[tuple[float, float]]:
-    """Mean sum rates as lived and with ideal timing, of the seeds that have both."""
-    return [
+    """Merits as lived and with ideal timing, of the seeds in which both are defined."""
+    name = recording.merit.name
+    pairs = [
         (
-            float(cell.summary["mean_sum_rate"]),
-            float(recording.ideal[controller, cell.seed].summary["mean_sum_rate"]),
+            finite(cell.summary[name]),
+            finite(recording.ideal[controller, cell.seed].summary[name]),
         )
         for cell in recording.of(controller)
         if (controller, cell.seed) in recording.ideal
     ]
+    return [(lived, ideal) for lived, ideal in pairs if lived is not None and ideal is not None]
 
 
 def draw_lateness(recording: Recording, chosen: Looks) -> Drawing | None:
-    """Mean sum rate with ideal timing and as lived, a pair of bars for each controller."""
+    """Merit with ideal timing and as lived, a pair of bars for each controller."""
     pairs = {spec: np.array(_paired(recording, spec)) for spec in chosen}
     pairs = {spec: pair for spec, pair in pairs.items() if len(pair)}
     if not pairs:
         return None
     figure = sheet(0.85 + 0.62 * len(pairs))
     axes = figure.add_subplot()
+    merit = recording.merit
+    unit, size = merit.scale(max(float(pair.mean(axis=0).max()) for pair in pairs.values()))
+    pairs = {spec: pair / size for spec, pair in pairs.items()}
     longest = max(float(pair.mean(axis=0).max()) for pair in pairs.values())
     for row, (spec, pair) in enumerate(pairs.items()):
         lived, ideal = pair.mean(axis=0)
@@ -293,12 +301,12 @@ def draw_lateness(recording: Recording, chosen: Looks) -> Drawing | None:
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("mean sum rate [bit/s/Hz]")
+    axes.set_xlabel(f"{merit.mean} [{unit}]")
     seeds = max(len(pair) for pair in pairs.values())
     caption = (
         "Upper bar, outlined: every decision in force at once (ideal timing). Lower bar, filled: "
         "as lived, with each decision in force only when it was ready. The figure beside it is the "
         "change" + (f", averaged over {seeds} seeds." if seeds > 1 else ".")
     )
-    label = "Bar chart of mean sum rate in bit/s/Hz with ideal timing and as lived."
+    label = f"Bar chart of {merit.mean} in {unit} with ideal timing and as lived."
     return finish(figure, "lateness", "What lateness cost", caption, label)

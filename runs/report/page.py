@@ -20,18 +20,18 @@ from slotwise.emulator.scenario import InputError
 from slotwise.runs.report.canvas import Drawing, inline
 from slotwise.runs.report.figures import FIGURES, LEARNING, draw_figures
 from slotwise.runs.report.finding import finding, setting
+from slotwise.runs.report.marks import Heading, Mark, Table
 from slotwise.runs.report.palette import Look, looks
-from slotwise.runs.report.recording import Recording, read_recording
+from slotwise.runs.report.quantities import factor
+from slotwise.runs.report.recording import Recording, finite, read_recording
+from slotwise.runs.report.results import result_table
 from slotwise.runs.report.scenario_fields import scenario_sections
 from slotwise.runs.report.tables import (
-    Heading,
-    Mark,
-    Table,
     episode_table,
     failure_rows,
     learning_table,
     network_rows,
-    result_table,
+    promise_table,
 )
 
 __all__ = ["write_report"]
@@ -122,6 +122,9 @@ def _page(recording: Recording, drawings: list[Drawing]) -> str:
         reference=recording.controllers[0],
         several=len(recording.each_seed()) > 1,
         results=_with_swatches(result_table(recording), chosen),
+        merit=recording.merit,
+        promises=_with_swatches(promise_table(recording), chosen),
+        min_rate=factor(finite(dict(scenario.get("radio") or {}).get("min_rate")) or 0.0),
         episodes=_with_swatches(episode_table(recording), chosen),
         figures=_inlined([d for d in drawings if d.name not in LEARNING]),
         lessons=_with_swatches(learning_table(recording), chosen),
@@ -157,7 +160,11 @@ def _inlined(drawings: list[Drawing]) -> list[tuple[Drawing, str]]:
 
 def _coded(text: str) -> str:
     """HTML of a sentence whose controllers stand between backticks; units stay with numbers."""
-    kept = re.sub(r"(?<=\d) (?=(ms|µs|s|bit/s/Hz|seeds)\b)", "\N{NO-BREAK SPACE}", text)
+    kept = re.sub(
+        r"(?<=\d) (?=(ms|µs|s|bit/s/Hz|[kMGT]?bit/J|[µmkMGT]?[JW]|seeds)\b)",
+        "\N{NO-BREAK SPACE}",
+        text,
+    )
     parts = kept.split("`")
     return "".join(_code(part) if odd % 2 else escape(part) for odd, part in enumerate(parts))
 

@@ -15,6 +15,8 @@ __all__ = [
     "factor",
     "number",
     "percent",
+    "prefix",
+    "quantity",
     "signed_percent",
     "superscript",
 ]
@@ -83,6 +85,32 @@ def duration(seconds: float | None) -> str:
     if abs(seconds) >= 0.9995e-4:
         return f"{_short(seconds * 1e3)} ms"
     return f"{_short(seconds * 1e6)} µs"
+
+
+def prefix(most: float, unit: str) -> tuple[str, float]:
+    """Unit with the prefix that suits a value, and how much of the plain unit that is.
+
+    Parameters
+    ----------
+    most : float
+        The value, or the largest of several that share a unit.
+    unit : str
+        Without a prefix: ``J``, ``W``, ``bit/J``. There is no part of a bit.
+    """
+    sizes = [(name, size) for name, size in _PREFIXES if size >= 1.0 or "bit" not in unit]
+    name, size = next((pair for pair in sizes if abs(most) >= 0.9995 * pair[1]), ("", 1.0))
+    return f"{name}{unit}", size
+
+
+_PREFIXES = (("T", 1e12), ("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0), ("m", 1e-3), ("µ", 1e-6))
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A value with its unit and the prefix that suits it: ``1.23 kJ``, ``72.6 Mbit/J``."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    name, size = prefix(value, unit)
+    return f"{number(value / size)} {name}"
 
 
 def superscript(power: int) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.emulator.scenario import InputError
+from slotwise.runs.report.merit import MERITS, Merit
 
 __all__ = ["Cell", "Event", "Lessons", "Recording", "finite", "read_recording"]
 
@@ -94,8 +95,13 @@ class Cell:
 
     @cached_property
     def slots(self) -> Table:
-        """``time_s`` [s], ``sum_rate`` [bit/s/Hz] and ``active`` [users] of every slot, (N,)."""
-        return _numbers(self.directory / "slots.parquet", ("time_s", "sum_rate", "active"))
+        """Columns of every slot, (N,).
+
+        ``time_s`` [s], ``sum_rate`` [bit/s/Hz], ``active`` [users], consumed ``energy_j`` [J], and
+        what users made of their own joules, added up, ``own_efficiency`` [bit/J/Hz].
+        """
+        names = ("time_s", "sum_rate", "active", "energy_j", "own_efficiency")
+        return _numbers(self.directory / "slots.parquet", names)
 
     @cached_property
     def decisions(self) -> Table:
@@ -187,6 +193,11 @@ class Recording:
         return timing | {"deadline_s": timing.get("deadline_s", timing["slot_s"])}
 
     @property
+    def merit(self) -> Merit:
+        """What controllers are compared by: the network's objective."""
+        return MERITS[self.scenario.get("objective", "sum-rate")]
+
+    @property
     def slowdown(self) -> float:
         """What a measured decision's time was multiplied by before it was charged; else 1."""
         return float(self.timing["slowdown"]) if self.timing["mode"] == "measured" else 1.0
@@ -231,6 +242,10 @@ class Recording:
     def learning(self, controller: str) -> Mapping[str, Any]:
         """What learning came to, a `slotwise.runs.learning.Learning`; empty for who did not."""
         return self.summary.get(controller, {}).get("learning") or {}
+
+    def promise(self, controller: str) -> Mapping[str, Any]:
+        """What became of a promised rate, a `slotwise.runs.merits.Kept`; empty where none was."""
+        return self.summary.get(controller, {}).get("promise") or {}
 
     def value(self, controller: str, name: str) -> float | None:
         """A finite number of a controller's summary, or None."""

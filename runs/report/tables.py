@@ -1,4 +1,4 @@
-"""The tables of a report as rows of text: results, network, failures.
+"""The tables of a report besides its results: episodes, promises, learning, network, failures.
 
 What is bold, what stands where a number is missing and which prefix a unit takes is decided here;
 the template only places it.
@@ -8,189 +8,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from slotwise.runs.intervals import Interval, mean_of_ratios
+from slotwise.runs.report.marks import Column, Heading, Mark, Table, column, table
 from slotwise.runs.report.quantities import (
     MISSING,
     count,
     number,
     percent,
-    signed_percent,
 )
 from slotwise.runs.report.recording import Recording, finite
 
 __all__ = [
-    "Heading",
-    "Mark",
-    "Table",
     "episode_table",
     "failure_rows",
     "learning_table",
     "network_rows",
-    "result_table",
+    "promise_table",
 ]
-
-_PREFIXES = (("Gbit/J", 1e9), ("Mbit/J", 1e6), ("kbit/J", 1e3), ("bit/J", 1.0))
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """Head of a column: what it holds and in which unit."""
-
-    text: str
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A cell of the table: its number, a smaller addition, and whether it is the best."""
-
-    text: str
-    small: str = ""
-    best: bool = False
-
-
-Table = tuple[list[Heading], list[tuple[str, list[Mark]]]]
-"""Heads of columns without the first, the controller's, and rows: a controller and its cells."""
-
-
-# --- results ---------------------------------------------------------------------------------
-
-
-def result_table(recording: Recording) -> Table:
-    """The summary with units in its heads and the best value of a column marked.
-
-    Returns
-    -------
-    heads : list of Heading
-        Without the first column, the controller's.
-    rows : list of (str, list of Mark)
-        Controller and its cells, in the order of the comparison.
-    """
-    unit, size = _prefix(recording)
-    columns = [
-        _means(recording),
-        *([] if recording.single else [_differences(recording)]),
-        _plain(
-            recording,
-            "user_rate_p5",
-            Heading("User\N{NO-BREAK SPACE}rate, 5th\N{NO-BREAK SPACE}pct.", "bit/s/Hz"),
-            most=True,
-        ),
-        _plain(recording, "jain_fairness", Heading("Jain fairness", "0 to 1"), most=True),
-        _plain(
-            recording,
-            "energy_efficiency_bit_per_joule",
-            Heading("Energy efficiency", unit),
-            most=True,
-            scale=1 / size,
-        ),
-        _plain(recording, "latency_p50_s", Heading("Latency, median", "ms"), scale=1e3),
-        _plain(
-            recording,
-            "latency_p99_s",
-            Heading("Latency, 99th\N{NO-BREAK SPACE}pct.", "ms"),
-            scale=1e3,
-        ),
-        _missed(recording),
-        _counts(recording, "faults", Heading("Faults", "count")),
-        _counts(recording, "fallbacks", Heading("Fallbacks", "count")),
-    ]
-    rows = [
-        (spec, [marks[place] for _, marks in columns])
-        for place, spec in enumerate(recording.controllers)
-    ]
-    return [head for head, _ in columns], rows
-
-
-Column = tuple[Heading, list[Mark]]
-
-
-def _prefix(recording: Recording) -> tuple[str, float]:
-    name = "energy_efficiency_bit_per_joule"
-    most = max((recording.value(c, name) or 0.0 for c in recording.controllers), default=0.0)
-    return next(((unit, size) for unit, size in _PREFIXES if most >= size), _PREFIXES[-1])
-
-
-def _best(texts: Sequence[str], values: Sequence[float | None], most: bool) -> list[bool]:
-    """Which cells to mark: all that read like the best, unless every one does or there is one."""
-    known = [v for v in values if v is not None]
-    if len(known) < 2:
-        return [False] * len(values)
-    winner = texts[values.index(max(known) if most else min(known))]
-    marked = [text == winner for text in texts]
-    return [False] * len(values) if sum(marked) == len(known) else marked
-
-
-def _column(
-    head: Heading, values: Sequence[float | None], texts: list[str], small: list[str], most: bool
-) -> Column:
-    best = _best(texts, values, most)
-    return head, [Mark(*cell) for cell in zip(texts, small, best, strict=True)]
-
-
-def _plain(
-    recording: Recording, name: str, head: Heading, most: bool = False, scale: float = 1.0
-) -> Column:
-    values = [recording.value(c, name) for c in recording.controllers]
-    scaled = [None if v is None else v * scale for v in values]
-    texts = [number(v, 3 if v is None or v >= 0.0995 else 2) for v in scaled]
-    return _column(head, values, texts, [""] * len(texts), most)
-
-
-def _means(recording: Recording) -> Column:
-    values = [recording.value(c, "mean_sum_rate") for c in recording.controllers]
-    spreads = [recording.value(c, "mean_sum_rate_std") for c in recording.controllers]
-    several = len(recording.each_seed()) > 1
-    small = [f"± {number(s, 2)}" if several and s is not None else "" for s in spreads]
-    texts = [number(v, 4) for v in values]
-    return _column(
-        Heading("Mean sum\N{NO-BREAK SPACE}rate", "bit/s/Hz"), values, texts, small, most=True
-    )
-
-
-def _differences(recording: Recording) -> Column:
-    """Difference to the first controller with its interval; the first says that it is the one."""
-    marks = []
-    for place, spec in enumerate(recording.controllers):
-        value, low, high = (
-            recording.value(spec, f"relative{end}") for end in ("", "_low", "_high")
-        )
-        if place == 0:
-            marks.append(Mark("reference"))
-        elif value is None:
-            marks.append(Mark(MISSING))
-        elif low is None or high is None:
-            marks.append(Mark(signed_percent(value - 1), "one seed"))
-        else:
-            bounds = f"[{signed_percent(low - 1)}, {signed_percent(high - 1)}]".replace("%", "")
-            marks.append(Mark(signed_percent(value - 1), bounds))
-    first = recording.controllers[0]
-    head = f"Against {first if len(first) <= 12 else 'the first'}"
-    return Heading(head, "%, 95% interval"), marks
-
-
-def _missed(recording: Recording) -> Column:
-    values: list[float | None] = []
-    texts, small = [], []
-    for spec in recording.controllers:
-        missed = recording.missed(spec)
-        values.append(None if missed is None else missed[0] / missed[1])
-        texts.append(percent(values[-1]))
-        small.append("" if missed is None else f"{count(missed[0])} of {count(missed[1])}")
-    return _column(Heading("Missed deadlines", "% of reports"), values, texts, small, most=False)
-
-
-def _counts(recording: Recording, name: str, head: Heading) -> Column:
-    return head, [Mark(count(recording.value(c, name))) for c in recording.controllers]
 
 
 def episode_table(recording: Recording) -> Table:
-    """Sum rate relative to the first controller's in each episode, seed by seed.
+    """What controllers are compared by, relative to the first's in each episode, seed by seed.
 
     Returns
     -------
@@ -220,12 +62,8 @@ def episode_table(recording: Recording) -> Table:
             for r in found
         ]
         head = Heading(name, f"%, {reference if len(reference) <= 12 else 'the first'} = 100")
-        columns.append(_column(head, [r.value for r in found], texts, small, most=True))
-    rows = [
-        (spec, [marks[place] for _, marks in columns])
-        for place, spec in enumerate(recording.controllers)
-    ]
-    return [head for head, _ in columns], rows
+        columns.append(column(head, [r.value for r in found], texts, small, most=True))
+    return table(recording.controllers, columns)
 
 
 _EPISODES = 8
@@ -233,15 +71,53 @@ _INSTANT_S = 1e-9
 
 
 def _ratio(recording: Recording, spec: str, slots: slice) -> Interval:
-    """Ratio of mean sum rates to the first controller's in some slots, paired by seed."""
-    reference = recording.controllers[0]
+    """Ratio of merits to the first controller's in some slots, paired by seed."""
+    reference, merit = recording.controllers[0], recording.merit
     pairs = [
-        [recording.cells[who, s].slots["sum_rate"][slots].mean() for who in (spec, reference)]
+        [merit.over_slots(recording.cells[who, s]).mean(slots) for who in (spec, reference)]
         for s in recording.seeds
         if (spec, s) in recording.cells and (reference, s) in recording.cells
     ]
     ours, theirs = np.array(pairs, dtype=np.float64).reshape(-1, 2).T
     return mean_of_ratios(ours, theirs)
+
+
+# --- promises --------------------------------------------------------------------------------
+
+
+def promise_table(recording: Recording) -> Table:
+    """What became of a promised rate, a row for each controller.
+
+    Returns
+    -------
+    heads : list of Heading
+        Without the first column, the controller's.
+    rows : list of (str, list of Mark)
+        Controller and its cells; none where nothing is promised.
+    """
+    kept = {spec: recording.promise(spec) for spec in recording.controllers}
+    kept = {spec: each for spec, each in kept.items() if each}
+    if not kept:
+        return [], []
+    columns = [
+        _shares(
+            Heading(head, unit),
+            [(each[part], each[of] - each.get(less, 0)) for each in kept.values()],
+        )
+        for head, unit, part, of, less in (
+            ("Promise infeasible", "% of slots", "infeasible", "slots", ""),
+            ("Broken though feasible", "% of feasible slots", "broken", "slots", "infeasible"),
+            ("User below it", "% of users' slots", "short", "user_slots", ""),
+        )
+    ]
+    return table(kept, columns)
+
+
+def _shares(head: Heading, parts: Sequence[tuple[int, int]]) -> Column:
+    """Shares of counts, the least marked."""
+    values = [part / whole if whole else None for part, whole in parts]
+    small = [f"{count(part)} of {count(whole)}" if whole else "" for part, whole in parts]
+    return column(head, values, [percent(value) for value in values], small, most=False)
 
 
 # --- learning --------------------------------------------------------------------------------
@@ -293,11 +169,7 @@ def learning_table(recording: Recording) -> Table:
                 for row in _lessons(recording)
             ]
             columns.append((Heading(f"{text}, {which}", "ms"), marks))
-    rows = [
-        (spec, [marks[place] for _, marks in columns])
-        for place, spec in enumerate(recording.learners)
-    ]
-    return [head for head, _ in columns], rows
+    return table(recording.learners, columns)
 
 
 def _lessons(recording: Recording) -> list[Mapping[str, Any]]:

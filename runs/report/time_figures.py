@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.runs.report.canvas import Drawing, finish, keys, sheet
-from slotwise.runs.report.curves import bin_means, moving_mean, nice_window, pieces
+from slotwise.runs.report.canvas import Drawing, finish, sheet
+from slotwise.runs.report.curves import bin_means
 from slotwise.runs.report.lesson_strips import draw_lesson_strips, lesson_words
+from slotwise.runs.report.merit import Series
 from slotwise.runs.report.palette import GREY, INK, Look
 from slotwise.runs.report.quantities import count, duration
 from slotwise.runs.report.recording import Event, Recording, finite
@@ -22,76 +23,45 @@ from slotwise.runs.report.time_axis import (
     marks_of,
     strip,
 )
+from slotwise.runs.report.time_course import (
+    Course,
+    course_of,
+    draw_curve,
+    finish_panels,
+    panels,
+    trim,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_active_users", "draw_relative_rate", "draw_sum_rate"]
+__all__ = ["draw_active_users", "draw_relative", "draw_sum_rate"]
 
 Array = NDArray[np.float64]
 Looks = Mapping[str, Look]
 
-_POINTS = 400
-
-
-class _Course(NamedTuple):
-    """Network time as all cells have it: slots, their duration [s], marks, how to smooth."""
-
-    length: int
-    slot: float
-    marks: list[tuple[float, str]]
-    ranges: list[tuple[int, int]]
-    width: int
-
-    @property
-    def span(self) -> float:
-        """How long [s]."""
-        return self.length * self.slot
-
-    def words(self) -> str:
-        """How a caption tells of the smoothing."""
-        if self.width == 1:
-            return " Every slot is drawn as it was."
-        return (
-            " Each seed is smoothed by a centred moving mean over "
-            + duration(self.width * self.slot)
-            + (" that never reaches across a dashed line." if len(self.ranges) > 1 else ".")
-        )
-
-
-def _course(recording: Recording, parts: int) -> _Course:
-    length = min(len(cell.slots["time_s"]) for cell in recording.cells.values())
-    first = recording.each_seed()[0]
-    slot = float(recording.timing["slot_s"])
-    span = length * slot
-    marks = [mark for mark in marks_of(first.events) if mark[0] < span]
-    ranges = pieces(length, np.searchsorted(first.slots["time_s"], [time for time, _ in marks]))
-    width = max(1, round(nice_window(span, slot, parts) / slot)) if length else 1
-    return _Course(length, slot, marks, ranges, width)
-
 
 def draw_sum_rate(recording: Recording, chosen: Looks) -> Drawing | None:
     """Moving mean of the sum rate with its band over seeds; joins and leaves below."""
-    course = _course(recording, 60)
+    course = course_of(recording, 60)
     if course.length == 0:
         return None
     first = recording.each_seed()[0]
     events = [e for e in first.events if e.kind in ("join", "leave") and e.time_s > 0]
     learners = [] if _relative(recording, course) else recording.learners
 
-    figure, axes, strips = _panels(chosen, (len(events) > 0) + len(learners))
+    figure, axes, strips = _with_strips(chosen, (len(events) > 0) + len(learners))
     for spec, look in chosen.items():
-        rates = [cell.slots["sum_rate"][: course.length] for cell in recording.of(spec)]
+        rates = [Series(cell.slots["sum_rate"]) for cell in recording.of(spec)]
         if rates:
-            _draw_curve(axes, [(rate, None) for rate in rates], course, look, 0.4 / len(chosen))
-    axes.margins(y=0.08)
-    axes.set_ylim(max(0.0, axes.get_ylim()[0]), None)
+            draw_curve(axes, [(rate, None) for rate in rates], course, look, 0.4 / len(chosen))
+    trim(axes)
     axes.set_ylabel("sum rate [bit/s/Hz]")
     if events:
         _draw_rug(strips[0], events, course.span)
     draw_lesson_strips(strips[len(strips) - len(learners) :], recording, chosen, course.span)
-    _finish_panels(figure, axes, strips, course, chosen)
+    _finish_strips(figure, axes, strips, course, chosen)
     caption = (
         "Sum rate of the network over its own time"
         + band_words(len(recording.each_seed()))
@@ -103,39 +73,39 @@ def draw_sum_rate(recording: Recording, chosen: Looks) -> Drawing | None:
     return finish(figure, "sum-rate", "Sum rate over time", caption, label)
 
 
-def draw_relative_rate(recording: Recording, chosen: Looks) -> Drawing | None:
-    """Sum rates relative to the first controller's, where networks or controllers change."""
-    course = _course(recording, 40)
+def draw_relative(recording: Recording, chosen: Looks) -> Drawing | None:
+    """What controllers are compared by over the first's, where networks or controllers change."""
+    course = course_of(recording, 40)
     if not _relative(recording, course):
         return None
-    reference = recording.controllers[0]
-    figure, axes, strips = _panels(chosen, len(recording.learners))
+    reference, merit = recording.controllers[0], recording.merit
+    figure, axes, strips = _with_strips(chosen, len(recording.learners))
     for spec, look in chosen.items():
         pairs = [
-            (cell.slots["sum_rate"], recording.cells[reference, cell.seed].slots["sum_rate"])
+            (merit.over_slots(cell), merit.over_slots(recording.cells[reference, cell.seed]))
             for cell in recording.of(spec)
             if (reference, cell.seed) in recording.cells
         ]
-        cut = [(ours[: course.length], theirs[: course.length]) for ours, theirs in pairs]
-        if cut:
-            _draw_curve(axes, cut, course, look, 0.4 / len(chosen))
-    axes.margins(y=0.08)
-    axes.set_ylim(max(0.0, axes.get_ylim()[0]), None)
+        if pairs:
+            draw_curve(axes, pairs, course, look, 0.4 / len(chosen))
+    trim(axes)
     short = reference if len(reference) <= 12 else "the first"
-    axes.set_ylabel(f"sum rate, {short} = 100 [%]")
+    axes.set_ylabel(f"{merit.quantity},{chr(10) if merit.saves else ' '}{short} = 100 [%]")
     draw_lesson_strips(strips, recording, chosen, course.span)
-    _finish_panels(figure, axes, strips, course, chosen)
+    _finish_strips(figure, axes, strips, course, chosen)
     caption = (
-        f"Sum rate in the same network at the same time, relative to `{reference}`'s"
+        f"{merit.quantity.capitalize()} in the same network at the same time, relative to "
+        f"`{reference}`'s"
         + band_words(len(recording.each_seed()))
         + course.words()
         + lesson_words(recording, recording.learners)
     )
-    label = f"Line chart of relative sum rate in % over {duration(course.span)} of network time."
-    return finish(figure, "relative-rate", "Relative sum rate over time", caption, label)
+    span = duration(course.span)
+    label = f"Line chart of relative {merit.quantity} in % over {span} of network time."
+    return finish(figure, "relative", f"Relative {merit.quantity} over time", caption, label)
 
 
-def _relative(recording: Recording, course: _Course) -> bool:
+def _relative(recording: Recording, course: Course) -> bool:
     """Whether ratios to the first controller have a course worth drawing, and are defined."""
     reference = recording.of(recording.controllers[0])
     if len(recording.controllers) < 2 or not reference or course.length == 0:
@@ -145,56 +115,19 @@ def _relative(recording: Recording, course: _Course) -> bool:
     return bool(recording.learners) or any(time > 0 for time, _ in course.marks)
 
 
-def _panels(chosen: Looks, below: int) -> tuple[Figure, Axes, list[Axes]]:
+def _with_strips(chosen: Looks, below: int) -> tuple[Figure, Axes, list[Axes]]:
     """A panel for curves, and low ones below it that share its time."""
-    figure = sheet(2.9 + 0.3 * below, list(chosen))
-    grid = figure.add_gridspec(1 + below, 1, height_ratios=[1, *[0.16] * below])
-    axes = figure.add_subplot(grid[0])
-    return figure, axes, [figure.add_subplot(grid[1 + n], sharex=axes) for n in range(below)]
+    figure, drawn = panels(chosen, [1, *[0.16] * below], 2.9 + 0.3 * below)
+    return figure, drawn[0], drawn[1:]
 
 
-def _finish_panels(
-    figure: Figure, axes: Axes, strips: list[Axes], course: _Course, chosen: Looks
+def _finish_strips(
+    figure: Figure, axes: Axes, strips: list[Axes], course: Course, chosen: Looks
 ) -> None:
-    axes.set_xlim(0, course.span)
-    draw_marks(axes, course.marks, course.span)
-    for panel in [axes, *strips][:-1]:
-        panel.tick_params(labelbottom=False)
     for panel in strips[:-1]:
         panel.spines["bottom"].set_visible(False)
         panel.tick_params(axis="x", length=0)
-    [axes, *strips][-1].set_xlabel("network time [s]")
-    keys(figure, chosen)
-
-
-def _draw_curve(
-    axes: Axes,
-    pairs: Sequence[tuple[Array, Array | None]],
-    course: _Course,
-    look: Look,
-    strength: float,
-) -> None:
-    """One controller: the seeds' mean as a line, and the band over seeds behind it.
-
-    Where a seed's rates come with those of a reference, their ratio is drawn in per cent.
-    """
-    for start, stop in course.ranges:
-        points = max(2, round(_POINTS * (stop - start) / course.length))
-        index = moving_mean(pairs[0][0][start:stop], course.width, points)[0]
-        smoothed = []
-        for ours, theirs in pairs:
-            mean = moving_mean(ours[start:stop], course.width, points)[1]
-            if theirs is not None:
-                base = moving_mean(theirs[start:stop], course.width, points)[1]
-                mean = 100.0 * np.divide(mean, base, out=np.full_like(mean, np.nan), where=base > 0)
-            smoothed.append(mean)
-        time, curves = (start + index + 0.5) * course.slot, np.array(smoothed)
-        if len(curves) > 1:
-            low, high = band(curves)
-            axes.fill_between(
-                time, low, high, color=look.colour, alpha=min(0.15, strength), linewidth=0
-            )
-        axes.plot(time, curves.mean(axis=0), color=look.colour, linestyle=look.linestyle)
+    finish_panels(figure, [axes, *strips], course, chosen)
 
 
 def _draw_rug(axes: Axes, events: list[Event], span: float) -> None:

@@ -30,10 +30,10 @@ from torch.nn import functional
 from slotwise.controllers.training.draws import Part, seed_of
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.emulator.encoding import level_fractions
-from slotwise.emulator.scenario import Scenario
+from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.envs.networks import PolicyNetwork, PolicySizes
 from slotwise.envs.options import options_of
-from slotwise.runs.rl.instants import life_slots
+from slotwise.runs.rl.instants import life_slots, per_full_power
 from slotwise.runs.rl.kernels.counterfactual import counterfactual_rates
 from slotwise.runs.rl.lives import Lives
 from slotwise.runs.rl.validation import Validation
@@ -96,6 +96,29 @@ class Exploration:
     slots: int = 20
 
 
+def _cost(scenario: Scenario) -> float:
+    """What full power costs, over what a user consumes besides; zero where joules do not count.
+
+    Raises
+    ------
+    InputError
+        If the objective is none that this algorithm raises.
+    """
+    objective = per_full_power(scenario)
+    if objective.aim == "sum-rate":
+        return 0.0
+    if objective.aim == "weighted-energy-efficiency":
+        raise InputError(
+            f"objective = {objective.aim}: counterfactual learns sum-rate or energy-efficiency; "
+            "say algorithm ppo"
+        )
+    if objective.circuit_power_w <= 0.0:
+        raise InputError(
+            "radio.circuit_power_w = 0: silence would be infinitely efficient; must be positive"
+        )
+    return objective.amplifier_inefficiency / objective.circuit_power_w
+
+
 class CounterfactualTask:
     """What the graph policy learns: a task of `slotwise.controllers.training.loop.fit`.
 
@@ -124,7 +147,8 @@ class CounterfactualTask:
     Raises
     ------
     InputError
-        If a decision of the scenario does not hold for one whole slot.
+        If a decision of the scenario does not hold for one whole slot, or its objective is the
+        weighted one.
     """
 
     def __init__(
@@ -153,6 +177,7 @@ class CounterfactualTask:
             "seed": seed,
         }
         self._level = level_fractions(levels)
+        self._radio = self.lives.sinr_cap, _cost(scenario)
         code, present = options.scale.encode(met.reported), met.present.astype(np.float32)
         self._given = [torch.from_numpy(part) for part in (code, present, present)]
 
@@ -166,7 +191,7 @@ class CounterfactualTask:
         number = self._drawn(chance.detach().numpy(), step)
         rates = np.empty(chance.shape)
         present = met.mask > 0.0
-        counterfactual_rates(met.snr, self._level, number, present, self.lives.sinr_cap, rates)
+        counterfactual_rates(met.snr, self._level, number, present, self._radio, rates)
         self.lives.answer(number[:, 0])
         worth = torch.from_numpy(rates.astype(np.float32))
         done = step / self._steps
@@ -179,7 +204,7 @@ class CounterfactualTask:
         return mean
 
     def validate(self) -> dict[str, float]:
-        """Mean sum rate of the likeliest levels, relative to WMMSE's on the true gains."""
+        """What the likeliest levels are worth; see `Validation.relative`."""
         with torch.no_grad():
             number = self.network(*self._given).argmax(-1).numpy()
         return {"relative": self._validation.relative(self._level[number])}

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from scipy.special import j0
 
 from slotwise.emulator.clock import Emulator
-from slotwise.emulator.radio import from_db, rate
+from slotwise.emulator.objective import Objective
+from slotwise.emulator.radio import from_db, from_dbm, rate
 from slotwise.emulator.scenario import InputError, Scenario
 
-__all__ = ["Instants", "check_slots", "instants", "life_slots"]
+__all__ = ["Instants", "check_slots", "instants", "life_slots", "per_full_power"]
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,8 @@ class Instants(NamedTuple):
         Mean of the true gains given the reported; None where they are the same, or nobody knows.
     sinr_cap : float
         Largest SINR that counts; infinite for none.
+    objective : Objective
+        What is lived for, with what full power costs in the place of what a watt does.
     """
 
     network: NDArray[np.int64]
@@ -53,6 +56,7 @@ class Instants(NamedTuple):
     true: Array
     expected: Array | None
     sinr_cap: float
+    objective: Objective
 
     @property
     def exact(self) -> bool:
@@ -64,6 +68,13 @@ class Instants(NamedTuple):
         rates = rate(self.true, np.where(self.present, fraction, 0.0), 1.0, sinr_cap=self.sinr_cap)
         total: Array = rates.sum(-1)
         return total
+
+    def merits(self, fraction: Array) -> Array:
+        """What powers [n, M] are worth, as fractions of the largest, [n]; see `objective`."""
+        sent = np.where(self.present, fraction, 0.0)
+        return self.objective.value(
+            self.true, sent, 1.0, sinr_cap=self.sinr_cap, present=self.present
+        )
 
     def by_users(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Instants with as many users, [c], and the rows of their users, [c, K]."""
@@ -159,7 +170,15 @@ def instants(scenario: Scenario, seed: int, networks: int, slots: int) -> Instan
         true=np.concatenate(noted["true"]),
         expected=expected,
         sinr_cap=np.inf if cap_db is None else float(from_db(cap_db)),
+        objective=per_full_power(scenario),
     )
+
+
+def per_full_power(scenario: Scenario) -> Objective:
+    """The objective of a scenario where powers are fractions of the largest."""
+    objective = Objective.of(scenario)
+    watts = float(from_dbm(scenario.radio.p_max_dbm))
+    return objective._replace(amplifier_inefficiency=watts * objective.amplifier_inefficiency)
 
 
 def _remembered(scenario: Scenario) -> float | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from slotwise.controllers import cards
-from slotwise.controllers.cards import Card, Result, read, shipped, write
+from slotwise.controllers.cards import Card, Result, architecture_of, read, shipped, write
 from slotwise.emulator.scenario import InputError
 
 Floats = NDArray[np.float32]
@@ -168,13 +168,14 @@ def test_files_that_come_along_are_known_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cards, "_SHIPPED", tmp_path)
-    for name in ("mlp-imac-3x12", "graph", "unrolled", "unrolled-tiny"):
-        kind: Any = name.partition("-")[0]
+    for name in ("mlp-ee-imac-3x12", "mlp-imac-3x24", "graph", "unrolled", "unrolled-tiny"):
+        kind: Any = architecture_of(name)
         card = CARD.model_copy(update={"network": kind})
         write(tmp_path / f"{name}.safetensors", card, tensors())
-    assert list(shipped()) == ["graph", "imac-3x12", "unrolled", "unrolled-tiny"]
+    assert list(shipped()) == ["graph", "imac-3x12", "imac-3x24", "unrolled", "unrolled-tiny"]
+    assert list(shipped("mlp")) == ["imac-3x24"]
     assert list(shipped("unrolled")) == ["unrolled", "unrolled-tiny"]
-    for network in ("mlp", "graph", "unrolled"):
+    for network in ("mlp", "mlp-ee", "graph", "unrolled"):
         for name in shipped(network):
             assert read(name, network).card.network == network
     assert "must be unrolled, unrolled-tiny" in refusal("imac-3x12", "unrolled")
@@ -288,7 +289,7 @@ def test_reading_needs_no_torch(path: Path) -> None:
 def test_all_that_comes_along_is_below_five_megabytes_and_says_how_good_it_is() -> None:
     assert sum(path.stat().st_size for path in shipped().values()) < 5_000_000
     for name, path in shipped().items():
-        kind = path.stem.partition("-")[0]
+        kind = architecture_of(path.stem)
         card = read(name, kind).card
         assert card.name in (name, path.stem)
         assert card.results, name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from slotwise.controllers import Controller, available, make
+from slotwise.controllers.aimed import Aimed
+from slotwise.emulator.objective import SUM_RATE
 from slotwise.emulator.observation import Observation
-from slotwise.emulator.radio import sum_rate
 
 Array = NDArray[np.float64]
 
@@ -31,13 +34,19 @@ SPECS = [
     "ascent:start=beam,levels=3,floor_db=-9,sweeps=2,cap=15",
     "finetuned:base=mlp:gaussian-ic-10",
     "finetuned:base=unrolled-tiny",
+    "fractional",
+    "fractional:objective=sum-rate,starts=2",
+    "fractional:objective=weighted-energy-efficiency,starts=1",
+    "fractional:warm_start=true",
     "graph",
     "graph:rounding=better",
     "graph:sparse=3",
     "mlp:gaussian-ic-10",
     "mlp:gaussian-ic-10,rounding=half",
     "mlp:gaussian-ic-10-rate,rounding=better",
+    "mlp-ee:wide-cell-8",
     "optimum",
+    "optimum:objective=energy-efficiency",
     "rl:nasir-guo",
     "unrolled",
     "unrolled:starts=3,flip=true",
@@ -45,6 +54,8 @@ SPECS = [
     "unrolled:sparse=3",
     "unrolled:sparse=3,polish=5,starts=2,flip=true",
     "unrolled:csi=kalman,doppler=estimated",
+    "unrolled-ee",
+    "unrolled-ee:starts=3",
     "unrolled-late",
     "unrolled-late:filter=kalman",
     "unrolled-tiny",
@@ -235,14 +246,23 @@ def test_gains_over_23_decades_with_zeros_do_no_harm(
 def test_noise_of_a_receiver_in_watts_is_as_good_as_noise_one(spec: str) -> None:
     gain, noise_power, p_max, weight = draw((20,), 6, seed=8)
     reference = make(spec).allocate(gain, noise_power, p_max, weight)
-    scaled = make(spec).allocate(gain * 1e-11, noise_power * 1e-13, p_max * 1e-2, weight)
+    controller = make(spec)
+    if isinstance(controller, Aimed):  # a hundredth of a watt must cost as much as one did
+        costs = controller.objective.amplifier_inefficiency
+        controller.serve(controller.objective._replace(amplifier_inefficiency=1e2 * costs))
+    scaled = controller.allocate(gain * 1e-11, noise_power * 1e-13, p_max * 1e-2, weight)
     np.testing.assert_allclose(scaled * 1e2, reference, rtol=0, atol=rounding(spec))
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in ("max", "random")])
-def test_a_link_alone_transmits_at_full_power(spec: str) -> None:
-    power = make(spec).allocate(np.array([[1e-9]]), 1e-13, 0.2)
-    assert power == pytest.approx([0.2], rel=1e-12)
+def test_a_link_alone_transmits_at_full_power_unless_joules_count(spec: str) -> None:
+    controller = make(spec)
+    power = controller.allocate(np.array([[1e-9]]), 1e-13, 0.2)
+    if isinstance(controller, Aimed) and controller.objective.aim != "sum-rate":
+        best = minimize_scalar(lambda p: -math.log1p(1e4 * p) / (4.0 * p + 1.0), (0.01, 0.1))
+        assert power == pytest.approx([min(float(best.x), 0.2)], rel=1e-3)
+    else:
+        assert power == pytest.approx([0.2], rel=1e-12)
 
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if spec not in ("max", "random")])
@@ -262,9 +282,11 @@ EVERYWHERE = [spec for spec in SPECS if spec not in ("max", "random", "rl:nasir-
 @pytest.mark.parametrize("spec", EVERYWHERE)
 def test_nobody_does_worse_than_full_power_on_average(spec: str) -> None:
     gain, noise_power, p_max, weight = draw((200,), 7, seed=10)
-    power = make(spec).allocate(gain, noise_power, p_max, weight)
-    chosen = sum_rate(gain, power, noise_power, weight).mean()
-    assert chosen > 1.2 * sum_rate(gain, p_max, noise_power, weight).mean()
+    controller = make(spec)
+    objective = controller.objective if isinstance(controller, Aimed) else SUM_RATE
+    power = controller.allocate(gain, noise_power, p_max, weight)
+    chosen = objective.value(gain, power, noise_power, weight).mean()
+    assert chosen > 1.2 * objective.value(gain, p_max, noise_power, weight).mean()
 
 
 def test_the_base_class_alone_decides_nothing() -> None:

@@ -105,8 +105,9 @@ def test_a_controller_is_named_by_the_one_spelling_of_its_spec(spec: str, spelli
 def test_what_is_available_is_listed_with_summary_and_defaults() -> None:
     known = available()
     assert list(known) == [
-        "ascent", "beam", "finetuned", "graph", "greedy", "max", "mlp", "optimum", "random", "rl",
-        "unrolled", "unrolled-late", "unrolled-tiny", "wmmse",
+        "ascent", "beam", "finetuned", "fractional", "graph", "greedy", "max", "mlp", "mlp-ee",
+        "optimum", "random", "rl", "unrolled", "unrolled-ee", "unrolled-late", "unrolled-tiny",
+        "wmmse",
     ]  # fmt: skip
     assert known["mlp"].options["weights"] is None
     expected = {"starts": 1, "warm_start": False, "flip": False, "tolerance": 1e-5}
@@ -121,7 +122,12 @@ def test_what_is_available_is_listed_with_summary_and_defaults() -> None:
     [
         (
             "wmse",
-            ["'wmse'", "unknown", "did you mean 'wmmse'?", "greedy, max, mlp, optimum, random"],
+            [
+                "'wmse'",
+                "unknown",
+                "did you mean 'wmmse'?",
+                "greedy, max, mlp, mlp-ee, optimum, random",
+            ],
         ),
         ("", ["''", "unknown", "greedy"]),
         ("wmmse:start=3", ["no option 'start'", "did you mean 'starts'?", "warm_start"]),

@@ -98,7 +98,7 @@ def test_wmmse_on_device_pairs_reaches_the_published_mean() -> None:
     assert rates.mean() == pytest.approx(200.2, abs=4 * rates.std() / np.sqrt(500))
 
 
-@pytest.mark.parametrize("name", ["imac", "d2d", "nasir-guo", "urban"])
+@pytest.mark.parametrize("name", ["imac", "d2d", "nasir-guo", "urban", "four-cells", "wide-cell"])
 def test_a_drop_and_the_first_slot_of_a_life_have_the_same_law(name: str) -> None:
     scenario = load(name)
     drops = draw(scenario, 600, seed=1)

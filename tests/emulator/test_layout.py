@@ -25,6 +25,7 @@ from slotwise.emulator.layout import (
 )
 from slotwise.emulator.scenario import InputError
 from slotwise.emulator.sections import (
+    Disc,
     Grid,
     Hexagons,
     Layout,
@@ -196,6 +197,33 @@ def test_other_layouts_drop_uniformly_in_their_square(layout: Layout) -> None:
     for axis in (0, 1):
         assert stats.kstest(user[:, axis], stats.uniform(-25, 50).cdf).pvalue > 1e-4
     assert abs(stats.pearsonr(user[:, 0], user[:, 1]).statistic) < 4.0 / math.sqrt(20_000)
+
+
+@pytest.mark.parametrize("inner", [0.0, 90.0])
+def test_a_disc_is_filled_uniformly(inner: float) -> None:
+    layout = Disc(radius_m=100.0, inner_radius_m=inner)
+    places = _place(layout)
+    assert places.station.tolist() == [[0.0, 0.0]]
+    assert places.area.tolist() == [-100.0, -100.0, 100.0, 100.0]
+    assert homes(layout, places, 3).tolist() == [0, 0, 0]
+    user = drop_users(layout, places, np.zeros(20_000, int), _rng())
+    square, angle = np.sum(user**2, axis=1), np.arctan2(user[:, 1], user[:, 0])
+    assert stats.kstest(square, stats.uniform(inner**2, 1e4 - inner**2).cdf).pvalue > 1e-4
+    assert stats.kstest(angle, stats.uniform(-math.pi, 2 * math.pi).cdf).pvalue > 1e-4
+
+
+def test_users_of_a_grids_cells_are_at_home_there() -> None:
+    layout = Grid(rows=2, spacing_m=10.0, users="cells")
+    places = _place(layout)
+    home = homes(layout, places, 8)
+    assert home.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    user = drop_users(layout, places, np.repeat(home, 2500), _rng())
+    offset = user - places.station[np.repeat(home, 2500)]
+    for axis in (0, 1):
+        assert stats.kstest(offset[:, axis], stats.uniform(-5, 10).cdf).pvalue > 1e-4
+    assert cell_of(layout, places, home, user[::2500]).tolist() == home.tolist()
+    arrivals = np.bincount([draw_home(layout, places, _rng(seed)) for seed in range(400)])
+    assert np.all(np.abs(arrivals - 100) < 5 * math.sqrt(75))
 
 
 def test_drops_of_many_networks_have_their_leading_axes() -> None:

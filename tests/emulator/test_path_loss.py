@@ -44,6 +44,12 @@ def test_bounded_law_is_finite_at_zero_distance() -> None:
     assert bounded_db([0.0, 3.0], 2.0).tolist() == pytest.approx([0.0, 10.0], abs=1e-12)
 
 
+def test_bounded_law_has_half_its_gain_at_the_reference() -> None:
+    # 20 dB of gain; 10 log10(2) less at 35 m, 10 log10(1 + 3^2) less at three times that
+    found = bounded_db([0.0, 35.0, 105.0], 2.0, reference_m=35.0, gain_db=20.0).tolist()
+    assert found == pytest.approx([-20.0, -16.9897, -10.0], abs=HAND)
+
+
 def test_log_distance_adds_its_slope_to_the_reference() -> None:
     # 40 + 35 log10(100) = 110
     assert log_distance_db([1.0, 100.0], 40.0, 1.0, 3.5).tolist() == [40.0, 110.0]

@@ -34,6 +34,7 @@ def gain_db(described: Channel, distance: float, los: float = 0.5, shadow: float
         ({"kind": "unit"}, 123.0, 0.0),
         ({"kind": "power-law"}, 100.0, 9.0309),  # 30 log10(2)
         ({"kind": "bounded"}, 3.0, -10.0),
+        ({"kind": "bounded", "gain_db": -80.0, "reference_m": 35.0}, 105.0, -90.0),
         ({"kind": "log-distance"}, 100.0, -110.0),  # 40 + 35 * 2
         ({"kind": "macro"}, 100.0, -90.5),  # 128.1 - 37.6
         ({"kind": "p1411"}, 36.0249, -71.1635),  # by hand in test_path_loss.py

@@ -16,10 +16,12 @@ def test_the_builtin_scenarios_are_the_ones_promised() -> None:
         "auckland",
         "d2d",
         "drift",
+        "four-cells",
         "gaussian-ic",
         "imac",
         "nasir-guo",
         "urban",
+        "wide-cell",
     ]
     for name, description in builtin().items():
         assert load(name).name == name

@@ -16,6 +16,7 @@ from slotwise.emulator.kernels.slot import (
     CARRIED,
     CONSUMED,
     DELIVERED,
+    OWN_EFFICIENCY,
     POWER,
     RADIATED,
     TIME,
@@ -52,7 +53,7 @@ class Book:
         power = np.where(present & (rng.random(shape) < 0.7), rng.random(shape), 0.0)
         mean = rng.exponential(size=(networks, antennas, rows)) * present[:, None, :]
         users = np.stack([power, rng.random(shape), np.zeros(shape)])
-        self.ledger = Ledger(user_id, users, np.zeros((4, networks)))
+        self.ledger = Ledger(user_id, users, np.zeros((5, networks)))
         antenna = rng.integers(antennas, size=shape)
         self.air = Air(mean, rng.exponential(size=mean.shape), antenna)
         self.terms = Terms(0.3, cap, 2.5, 0.1, downlink, own_antenna=False, appraise=appraise)
@@ -87,6 +88,8 @@ def test_integrals_are_those_of_the_radio_arithmetic(downlink: bool, cap: float)
     consumed = radio.consumed_power(book.ledger.users[POWER], book.ledger.user_id >= 0, 2.5, 0.1)
     np.testing.assert_allclose(book.ledger.totals[CONSUMED], 0.25 * consumed, rtol=1e-12)
     assert (book.ledger.totals[TIME] == 0.25).all()
+    own = radio.own_energy_efficiency(rates, book.ledger.users[POWER], 2.5, 0.1).sum(axis=1)
+    np.testing.assert_allclose(book.ledger.totals[OWN_EFFICIENCY], 0.25 * own, rtol=1e-12)
 
 
 @settings(max_examples=30, deadline=None)

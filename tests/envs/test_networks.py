@@ -90,10 +90,10 @@ def test_plain_tensors_carry_a_network_over_and_others_are_refused() -> None:
         PolicyNetwork(SMALL._replace(levels=5)).load_plain_tensors(one.plain_tensors())
 
 
-@pytest.mark.parametrize("cap", [np.inf, 30.0])
+@pytest.mark.parametrize(("cap", "cost"), [(np.inf, 0.0), (30.0, 0.0), (30.0, 2.5)])
 @pytest.mark.parametrize(("rows", "strength"), [(5, 10.0), (40, 1e12)])
 def test_counterfactual_rates_are_those_of_each_change_alone(
-    cap: float, rows: int, strength: float
+    cap: float, cost: float, rows: int, strength: float
 ) -> None:
     rng = np.random.default_rng(rows)
     snr = rng.exponential(size=(2, rows, rows)) * np.where(np.eye(rows) > 0, strength, 1.0)
@@ -102,10 +102,10 @@ def test_counterfactual_rates_are_those_of_each_change_alone(
     mask = rng.random((2, rows)) < 0.8
     snr = np.where(mask[:, :, None] & mask[:, None, :], snr, 0.0)
     found = np.full((2, rows, 3), np.nan)
-    counterfactual_rates(snr, level, number, mask, cap, found)
+    counterfactual_rates(snr, level, number, mask, (cap, cost), found)
     for b, k, a in np.ndindex(2, rows, 3):
         assert found[b, k, a] == pytest.approx(
-            _changed(snr[b], level, number[b], mask[b], k, a, cap)
+            _changed(snr[b], level, number[b], mask[b], k, a, cap, cost)
         )
 
 
@@ -117,10 +117,15 @@ def _changed(
     k: int,
     a: int,
     cap: float,
+    cost: float,
 ) -> float:
-    """Mean sum rate if k had chosen a, straight from the definition."""
+    """Mean sum rate over consumption if k had chosen a, straight from the definition."""
     if not mask[k]:
         return 0.0
     power = np.where(mask, level[number], 0.0)
     power[:, k] = level[a]
-    return float(np.mean([sum_rate(snr, one, 1.0, sinr_cap=cap) for one in power]))
+    each = [
+        sum_rate(snr, one, 1.0, sinr_cap=cap) / (1.0 + cost * one.sum() / mask.sum())
+        for one in power
+    ]
+    return float(np.mean(each))

@@ -23,6 +23,7 @@ from slotwise.emulator.encoding import level_fractions, power_code
 from slotwise.emulator.radio import consumed_power, rate
 from slotwise.emulator.scenario import InputError, load
 from slotwise.envs import PowerControl
+from slotwise.envs.options import Reward
 from slotwise.runs.simulation import simulate
 
 Array = NDArray[np.float64]
@@ -171,6 +172,37 @@ def test_energy_efficiency_is_bits_per_joule_and_hertz() -> None:
     _, reward, _, _, info = env.step(action)
     assert reward == pytest.approx(_rates(env, gain, watts).sum() / consumed, rel=1e-9)
     assert info["energy_j"] == pytest.approx(consumed * env.scenario.timing.slot_s, rel=1e-9)
+
+
+def test_weighted_energy_efficiency_adds_up_what_users_make_of_their_own_joules() -> None:
+    env = PowerControl("urban", overrides=["objective=weighted-energy-efficiency"])
+    env.reset(seed=4)
+    action = np.arange(env.seat.rows) % 10
+    report = env.seat.report
+    assert report is not None
+    watts, gain = _watts(env, action), report.gain[0]
+    radio = env.scenario.radio
+    own = radio.amplifier_inefficiency * watts + radio.circuit_power_w
+    reward = env.step(action)[1]
+    assert reward == pytest.approx((_rates(env, gain, watts) / own).sum(), rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["sum-rate", "difference"])
+def test_a_missed_promise_is_told_and_has_its_price(kind: Reward) -> None:
+    promise = ["radio.min_rate=1.5"]
+    free, priced = (
+        PowerControl("gaussian-ic", overrides=promise, reward=kind, shortfall_price=price)
+        for price in (0.0, 0.25)
+    )
+    for env in (free, priced):
+        assert env.reset(seed=3)[1]["shortfall"] == 0.0
+    action = np.arange(10)
+    reward, info = free.step(action)[1::3]
+    assert info["shortfall"] == pytest.approx(np.maximum(1.5 - info["rates"], 0.0).sum())
+    assert info["shortfall"] > 0.0
+    costly, again = priced.step(action)[1::3]
+    assert again["shortfall"] == info["shortfall"]
+    assert costly == pytest.approx(reward - 0.25 * info["shortfall"])
 
 
 def test_proportional_fairness_weighs_rates_by_those_of_the_past() -> None:
@@ -372,6 +404,7 @@ def test_the_information_is_the_same_at_reset_and_step() -> None:
         "csi_age_s": float,
         "sim_time_s": float,
         "energy_j": float,
+        "shortfall": float,
     }
     assert {key: type(value) for key, value in first.items()} == kinds
     assert {key: type(value) for key, value in then.items()} == kinds

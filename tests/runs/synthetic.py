@@ -18,11 +18,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from slotwise.emulator.objective import Aim
 from slotwise.emulator.scenario import load
 from slotwise.runs.learning import learned
+from slotwise.runs.merits import MERIT
 
 Array = NDArray[np.float64]
 
+JOULES = (
+    "energy_efficiency_bit_per_joule",
+    "own_efficiency_bit_per_joule",
+    "consumed_j",
+    "mean_power_w",
+)
 CONTROLLERS = ("max", "wmmse", "wmmse:warm_start=true")
 SITES = [
     [-310.0, 420.0, "107 Quay Street"],
@@ -55,6 +63,9 @@ class Plan:
     stations: Sequence[Sequence[Any]] = field(default_factory=lambda: SITES)
     faults: int = 3
     users: int = 8
+    objective: Aim = "sum-rate"
+    min_rate: float = 0.0
+    powers: Sequence[float] = (0.2, 0.15, 0.14, 0.2, 0.1, 0.18, 0.19, 0.05)
     gains: Sequence[float] = (1.0, 1.22, 1.245, 1.1, 1.3, 0.9, 1.15, 1.05)
     latencies: Sequence[float] = (6e-6, 6e-4, 2.4e-4, 2e-5, 3e-3, 4e-5, 9e-5, 1.5e-4)
     ideal: bool = True
@@ -66,6 +77,8 @@ class Plan:
         """A resolved scenario whose timing is the plan's."""
         table: dict[str, Any] = load("auckland").model_dump(mode="json")
         table["name"] = "made-up-town"
+        table["objective"] = self.objective
+        table["radio"]["min_rate"] = self.min_rate
         table["timing"] |= {
             "mode": self.mode,
             "slot_s": self.slot_s,
@@ -122,14 +135,17 @@ def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) ->
     for spec in plan.controllers:
         own = [cells[spec, seed] for seed in plan.seeds]
         rates = np.array([cell["mean_sum_rate"] for cell in own])
-        base = np.array([cells[reference, seed]["mean_sum_rate"] for seed in plan.seeds])
-        ratios = rates / base if base.all() else np.full(len(base), np.nan)
+        merit = MERIT[plan.objective]
+        ours = np.array([cell[merit] for cell in own])
+        base = np.array([cells[reference, seed][merit] for seed in plan.seeds])
+        ratios = ours / base if base.all() else np.full(len(base), np.nan)
         half = None
         if len(ratios) > 1:
             error = float(ratios.std(ddof=1)) / len(ratios) ** 0.5
             half = float(t.ppf(0.975, len(ratios) - 1)) * error
         middle = float(ratios.mean())
         controllers[spec] = {
+            "merit": float(ours.mean()),
             "mean_sum_rate": float(rates.mean()),
             "mean_sum_rate_std": None if half is None else float(rates.std(ddof=1)),
             "relative": middle,
@@ -137,7 +153,7 @@ def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) ->
             "relative_high": None if half is None else middle + half,
             **{
                 name: float(np.mean([cell[name] for cell in own]))
-                for name in ("user_rate_p5", "jain_fairness", "energy_efficiency_bit_per_joule")
+                for name in ("user_rate_p5", "jain_fairness", *JOULES)
             },
             **{
                 name: float(np.median([cell[name] for cell in own]))
@@ -147,18 +163,29 @@ def summarise(plan: Plan, cells: Mapping[tuple[str, int], Mapping[str, Any]]) ->
                 name: sum(cell[name] for cell in own)
                 for name in ("reports", "missed_deadlines", "decisions", "faults", "fallbacks")
             },
+            "promise": _pooled_promise(own),
             "learning": _pooled_learning(own),
         }
     first = [cells[reference, seed] for seed in plan.seeds]
     names = ("joins", "leaves", "blocked", "handovers")
     return {
         "scenario": "made-up-town",
+        "objective": plan.objective,
         "slots": plan.slots,
         "seeds": list(plan.seeds),
         "reference": reference,
         "controllers": controllers,
         "network": {name: sum(cell[name] for cell in first) for name in names},
     }
+
+
+def _pooled_promise(own: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Counts added up."""
+    each = [cell["promise"] for cell in own]
+    if each[0] is None:
+        return None
+    names = ("slots", "infeasible", "broken", "user_slots", "short")
+    return {**each[0], **{name: sum(one[name] for one in each) for name in names}}
 
 
 def _pooled_learning(own: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -205,8 +232,9 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
     where = spots[station] + spread if len(spots) else np.full((users, 2), np.nan)
     gone = leave < ends[-1]
 
-    _write(directory / "slots.parquet", slot=np.arange(plan.slots), time_s=time, sum_rate=rate,
-           active=present, power_w=0.1 * present, energy_j=1e-4 * present)  # fmt: skip
+    slots = _joules(plan, place, rate, present) | _kept(plan, place, present, common)
+    slots = {"sum_rate": rate, "active": present} | slots
+    _write(directory / "slots.parquet", slot=np.arange(plan.slots), time_s=time, **slots)
     _write(directory / "events.parquet", **{
         name: list(column) if events else []
         for name, column in zip(
@@ -226,7 +254,7 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
     decisions = {"slot": np.arange(plan.slots), "start_s": time, "elapsed_s": elapsed,
                  "latency_s": charged}  # fmt: skip
     span_s = plan.slots * plan.slot_s
-    summary = _summary(plan, rate, stay, elapsed) | {
+    summary = _summary(plan, slots, stay, elapsed) | {
         "learning": lessons and learned([(lessons, decisions)], span_s, plan.slot_s),
         "mean_users": float(present.mean()),
         "missed_deadlines": int(missed.sum()),
@@ -249,6 +277,29 @@ def write_cell(directory: Path, plan: Plan, place: int, seed: int) -> dict[str, 
         },
     )
     return summary
+
+
+def _joules(plan: Plan, place: int, rate: Array, present: Array) -> dict[str, Array]:
+    """What users radiate and consume, each the same as the others, and make of it."""
+    radio = plan.scenario()["radio"]
+    radiated = plan.powers[place] * (1 + 0.2 * np.sin(np.arange(plan.slots) / 50))
+    own = radio["amplifier_inefficiency"] * radiated + radio["circuit_power_w"]
+    return {
+        "power_w": radiated * present,
+        "energy_j": own * present * plan.slot_s,
+        "own_efficiency": rate / own,
+    }
+
+
+def _kept(
+    plan: Plan, place: int, present: Array, common: np.random.Generator
+) -> dict[str, NDArray[Any]]:
+    """A promise that some slots cannot keep to anybody, and that controllers break now and then."""
+    draw = common.random(plan.slots) if plan.min_rate > 0 else np.ones(plan.slots)
+    infeasible = draw < 0.1
+    broken = (draw >= 0.1) & (draw < 0.1 + 0.05 * place)
+    short = np.where(infeasible, present, np.minimum(present, broken))
+    return {"short": short.astype(int), "infeasible": infeasible}
 
 
 def _lessons(plan: Plan, rng: np.random.Generator) -> dict[str, Any]:
@@ -296,9 +347,22 @@ def _events(
     return sorted(events)
 
 
-def _summary(plan: Plan, rate: Array, stay: Array, elapsed: Array) -> dict[str, Any]:
+def _summary(
+    plan: Plan, slots: Mapping[str, NDArray[Any]], stay: Array, elapsed: Array
+) -> dict[str, Any]:
     """Figures of merit of a cell that do not depend on what went wrong."""
-    users = len(stay)
+    users, rate, consumed_j = len(stay), slots["sum_rate"], float(slots["energy_j"].sum())
+    bandwidth_hz = plan.scenario()["radio"]["bandwidth_hz"]
+    bits = float(rate.sum()) * plan.slot_s * bandwidth_hz
+    feasible = ~slots["infeasible"]
+    promise = {
+        "min_rate": plan.min_rate,
+        "slots": plan.slots,
+        "infeasible": int(slots["infeasible"].sum()),
+        "broken": int((feasible & (slots["short"] > 0)).sum()),
+        "user_slots": int(slots["active"].sum()),
+        "short": int(slots["short"].sum()),
+    }
     charged = elapsed * (plan.slowdown if plan.mode == "measured" else 1)
     p50, p99 = np.quantile(charged, [0.5, 0.99])
     return {
@@ -306,7 +370,11 @@ def _summary(plan: Plan, rate: Array, stay: Array, elapsed: Array) -> dict[str, 
         "user_rate_p5": float(np.quantile(stay, 0.05)) if users else np.nan,
         "user_rate_p50": float(np.quantile(stay, 0.5)) if users else np.nan,
         "jain_fairness": float(stay.sum() ** 2 / (users * (stay**2).sum())) if users else np.nan,
-        "energy_efficiency_bit_per_joule": float(rate.mean()) * 1e6,
+        "energy_efficiency_bit_per_joule": bits / consumed_j if consumed_j else np.nan,
+        "own_efficiency_bit_per_joule": float(slots["own_efficiency"].mean()) * bandwidth_hz,
+        "consumed_j": consumed_j,
+        "mean_power_w": float(slots["power_w"].mean()),
+        "promise": promise if plan.min_rate > 0 else None,
         "latency_p50_s": float(p50),
         "latency_p99_s": float(p99),
         "reports": plan.slots,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from slotwise.controllers.base import Controller
 from slotwise.controllers.heuristics import FullPower
 from slotwise.emulator.drops import draw
+from slotwise.emulator.objective import Objective
 from slotwise.emulator.scenario import InputError, load
 from slotwise.runs import evaluate
 from slotwise.runs import evaluate as evaluate_function
@@ -55,6 +56,46 @@ def test_two_links_by_hand() -> None:
     assert row["mean_sum_rate"] == pytest.approx(math.log2(1 + 4 / 2) + math.log2(1 + 9 / 3))
     assert (row["std_error"], row["relative_low"], row["relative_high"]) == (None, None, None)
     assert row["relative"] == 1.0
+
+
+def test_efficiencies_and_a_promise_by_hand() -> None:
+    # Rates of log2(3) and 2 at full power, which costs 2 W of radiation and 1 W besides.
+    gain = np.array([[[4.0, 1.0], [2.0, 9.0]], [[4.0, 40.0], [2.0, 9.0]]])
+    frozen = {
+        aim: Frozen.of(gain, objective=Objective(aim, 2.0, 1.0, 1.5))
+        for aim in ("energy-efficiency", "weighted-energy-efficiency")
+    }
+    first, second = math.log2(3.0), math.log2(1.0 + 4.0 / 41.0)
+    for aim, scale in (("energy-efficiency", 6.0), ("weighted-energy-efficiency", 3.0)):
+        row = evaluate(frozen[aim], ["max"], latency_samples=3)["max"]
+        assert row["objective"] == aim
+        assert row["mean_merit"] == pytest.approx((first + second + 4.0) / 2.0 / scale)
+        assert row["mean_sum_rate"] == pytest.approx((first + second + 4.0) / 2.0)
+        # In the second draw, 1.5 bit/s/Hz need a product of couplings below one: 1.83^2 (10) (2/9).
+        assert row["promise"] == {
+            "min_rate": 1.5,
+            "slots": 2,
+            "infeasible": 1,
+            "broken": 0,
+            "user_slots": 4,
+            "short": 1,
+        }
+    silent = evaluate(frozen["energy-efficiency"], [Fixed(0.0)], latency_samples=3)["fixed"]
+    assert silent["promise"] is not None
+    assert (silent["promise"]["broken"], silent["promise"]["short"]) == (1, 4)
+
+
+def test_who_can_serves_the_objective_of_the_draws() -> None:
+    scenario = load("gaussian-ic", ["objective=energy-efficiency", "population.initial_users=3"])
+    draws = draw(scenario, 50, seed=1)
+    rows = evaluate(draws, ["optimum", "optimum:objective=sum-rate"], latency_samples=3)
+    ours, theirs = rows.values()
+    assert ours["mean_merit"] is not None
+    assert theirs["mean_merit"] is not None
+    assert ours["mean_sum_rate"] is not None
+    assert theirs["mean_sum_rate"] is not None
+    assert ours["mean_merit"] > 1.1 * theirs["mean_merit"]
+    assert ours["mean_sum_rate"] < theirs["mean_sum_rate"]
 
 
 def test_mean_error_and_ratio_over_draws_by_hand() -> None:

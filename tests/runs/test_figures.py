@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +20,14 @@ from slotwise.runs.report.curves import bin_means, cumulative, moving_mean, nice
 from slotwise.runs.report.figures import FIGURES, LEARNING, draw_figures
 from slotwise.runs.report.latency_figures import lateness_cost
 from slotwise.runs.report.palette import COLOURS, look, looks
-from slotwise.runs.report.quantities import count, duration, number, percent, signed_percent
+from slotwise.runs.report.quantities import (
+    count,
+    duration,
+    number,
+    percent,
+    quantity,
+    signed_percent,
+)
 from slotwise.runs.report.recording import Recording, read_recording
 
 SAMPLES = st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=60)
@@ -166,15 +174,16 @@ def test_axes_carry_units_and_captions_say_sample_sizes_and_smoothing(
 ) -> None:
     assert "moving mean over 50 ms" in drawings["sum-rate"].caption
     assert "lowest seed to the highest" in drawings["sum-rate"].caption
-    assert "moving mean over 100 ms" in drawings["relative-rate"].caption
-    assert "12,000 slots" in drawings["slot-rates"].caption
+    assert "moving mean over 100 ms" in drawings["relative"].caption
+    assert "12,000 slots" in drawings["slots"].caption
     assert "12,000 decisions" in drawings["latency"].caption
     # Text is drawn as paths; matplotlib leaves each string beside its paths as a comment.
     for name, axes in {
         "trade-off": ("decision latency [ms]", "mean sum rate [bit/s/Hz]"),
         "sum-rate": ("network time [s]", "sum rate [bit/s/Hz]", "07:00", "joins", "leaves"),
-        "relative-rate": ("network time [s]", "sum rate, max = 100 [%]", "07:00"),
-        "slot-rates": ("sum rate of a slot [bit/s/Hz]",),
+        "relative": ("network time [s]", "sum rate, max = 100 [%]", "07:00"),
+        "energy": ("network time [s]", "consumed power", "energy efficiency", "07:00"),
+        "slots": ("sum rate of a slot [bit/s/Hz]",),
         "user-rates": ("mean rate of a user's stay [bit/s/Hz]",),
         "latency": ("decision latency [ms]", "slot = deadline 1 ms"),
         "lateness": ("mean sum rate [bit/s/Hz]",),
@@ -246,7 +255,7 @@ def test_long_series_become_lines_of_at_most_1500_points(
 ) -> None:
     plan = synthetic.Plan(seeds=(1,), slots=24_000, ideal=False)
     recording = read_recording(synthetic.write_comparison(tmp_path, plan))
-    for name in ("sum-rate", "relative-rate", "slot-rates", "latency", "active-users"):
+    for name in ("sum-rate", "relative", "slots", "latency", "active-users"):
         drawing = _draw(recording, name)
         assert drawing is not None
         lines = re.findall(r'<path d="([^"]+)"', drawing.svg)
@@ -284,14 +293,20 @@ def test_without_places_and_changes_there_is_neither_map_nor_curve_of_users(
 def test_a_single_run_has_nothing_to_trade_off(synthetic: ModuleType, tmp_path: Path) -> None:
     plan = synthetic.Plan(slots=300)
     names = [d.name for d in draw_figures(read_recording(synthetic.write_run(tmp_path, plan)))]
-    assert set(FIGURES) - set(names) == {"trade-off", "lateness", "relative-rate", *LEARNING}
+    assert set(FIGURES) - set(names) == {
+        "trade-off",
+        "lateness",
+        "relative",
+        "energy",
+        *LEARNING,
+    }
 
 
 def test_a_network_without_users_still_has_figures(synthetic: ModuleType, tmp_path: Path) -> None:
     plan = synthetic.Plan(slots=300, users=0, changing=False, faults=0, ideal=False)
     recording = read_recording(synthetic.write_comparison(tmp_path, plan))
     names = [drawing.name for drawing in draw_figures(recording)]
-    assert names == ["trade-off", "sum-rate", "slot-rates", "latency", "map"]
+    assert names == ["trade-off", "sum-rate", "slots", "latency", "map"]
 
 
 def test_a_controller_without_decisions_is_left_out_of_what_it_has_no_data_for(
@@ -353,3 +368,110 @@ def test_from_five_seeds_on_the_band_holds_their_middle_half(
     plan = synthetic.Plan(controllers=["max"], seeds=range(5), slots=200, ideal=False)
     recording = read_recording(synthetic.write_comparison(tmp_path, plan))
     assert "middle half of the seeds" in _caption(recording, "sum-rate")
+
+
+# --- joules ----------------------------------------------------------------------------------
+
+
+def _spied(monkeypatch: pytest.MonkeyPatch) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    """Every line that is drawn from now on: places, values, colour."""
+    from matplotlib.axes import Axes
+
+    lines: list[tuple[np.ndarray, np.ndarray, str]] = []
+    plot = Axes.plot
+
+    def spy(axes: Axes, *arguments: Any, **keywords: Any) -> Any:
+        lines.append((*arguments[:2], keywords.get("color", "")))
+        return plot(axes, *arguments, **keywords)
+
+    monkeypatch.setattr(Axes, "plot", spy)
+    return lines
+
+
+@pytest.mark.parametrize("objective", ["energy-efficiency", "weighted-energy-efficiency"])
+def test_every_figure_of_a_network_that_saves_joules_compares_by_them(
+    synthetic: ModuleType, tmp_path: Path, objective: str
+) -> None:
+    plan = synthetic.Plan(slots=4000, seeds=(1, 2), objective=objective)
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    drawn = {drawing.name: drawing for drawing in draw_figures(recording)}
+    name_of = {"energy-efficiency": "energy efficiency"}
+    compared = name_of.get(objective, "sum of users' efficiencies")
+    for name, text in {
+        "trade-off": f"{compared} [Mbit/J]",
+        "relative": f"{compared},",
+        "energy": compared,
+        "slots": f"{compared} of a slot [Mbit/J]",
+        "lateness": f"{compared} [Mbit/J]",
+        "sum-rate": "sum rate [bit/s/Hz]",
+    }.items():
+        assert f"<!-- {text} -->" in drawn[name].svg, (name, text)
+    assert "max = 100 [%]" in drawn["relative"].svg
+    assert drawn["relative"].caption.startswith(f"{compared.capitalize()} in the same network")
+
+
+def test_the_course_of_energy_is_power_and_bits_over_joules_of_a_window(
+    synthetic: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = synthetic.Plan(
+        slots=3000, seeds=(1, 2), marks=(), objective="energy-efficiency", ideal=False
+    )
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    lines = _spied(monkeypatch)
+    drawing = _draw(recording, "energy")
+    assert drawing is not None
+    colour = looks(recording.controllers)["wmmse"].colour
+    (time, power), (_, efficiency) = [line[:2] for line in lines if line[2] == colour]
+    middle = len(time) // 2
+    slot = round(time[middle] / 1e-3 - 0.5)
+    window = slice(slot - 24, slot + 26)  # 50 slots, a sixtieth of 3 s
+    cells = [cell.slots for cell in recording.of("wmmse")]
+    watts = [cell["energy_j"][window].mean() / 1e-3 for cell in cells]
+    assert power[middle] == pytest.approx(np.mean(watts))
+    mbit = [10.0 * cell["sum_rate"][window].mean() for cell in cells]  # 10 MHz
+    assert efficiency[middle] == pytest.approx(np.mean(np.divide(mbit, watts)))
+    assert "<!-- consumed power -->" in drawing.svg
+    assert "<!-- [W] -->" in drawing.svg
+    assert "circuits of the users present included" in drawing.caption
+
+
+def test_energy_is_drawn_where_bits_count_only_if_controllers_differ_in_it(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    plan = synthetic.Plan(slots=200, powers=(0.2, 0.2, 0.2), ideal=False)
+    same = read_recording(synthetic.write_comparison(tmp_path / "same", plan))
+    assert _draw(same, "energy") is None
+    plan = replace(plan, objective="energy-efficiency")
+    saving = read_recording(synthetic.write_comparison(tmp_path / "saving", plan))
+    assert _draw(saving, "energy") is not None
+
+
+def test_lateness_costs_a_share_of_the_efficiency_where_that_counts(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    plan = synthetic.Plan(slots=300, seeds=(1, 2), objective="energy-efficiency")
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    losses = []
+    for lived in recording.of("wmmse"):
+        ideal = recording.ideal["wmmse", lived.seed]
+        late, early = (
+            c.slots["sum_rate"].sum() / c.slots["energy_j"].sum() for c in (lived, ideal)
+        )
+        losses.append(1 - late / early)
+    assert lateness_cost(recording, "wmmse") == pytest.approx(np.mean(losses))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (quantity(1234.0, "J"), "1.23 kJ"),
+        (quantity(0.0123, "W"), "12.3 mW"),
+        (quantity(7.26e7, "bit/J"), "72.6 Mbit/J"),
+        (quantity(0.0123, "bit/J"), "0.0123 bit/J"),
+        (quantity(999.7, "J"), "1.00 kJ"),
+        (quantity(0.0, "J"), "0 J"),
+        (quantity(None, "J"), "–"),
+    ],
+)
+def test_quantities_take_the_prefix_that_suits_them(text: str, expected: str) -> None:
+    assert text == expected

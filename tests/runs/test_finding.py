@@ -7,6 +7,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
+
 from slotwise.runs.report.finding import finding, setting
 from slotwise.runs.report.recording import Recording, read_recording
 
@@ -152,3 +154,123 @@ def test_the_setting_counts_what_was_run(town: Path) -> None:
         "3 controllers · 3 seeds · 4 s of network time each (4,000 slots of 1 ms) · decisions take "
         "the time they took on this machine"
     )
+
+
+# --- joules and promises ---------------------------------------------------------------------
+
+
+def _saving(synthetic: ModuleType, directory: Path, **changes: Any) -> Recording:
+    plan = synthetic.Plan(
+        **{"slots": 400, "marks": (), "controllers": ("max", "greedy"), "faults": 0, **changes}
+    )
+    return read_recording(synthetic.write_comparison(directory, plan))
+
+
+def test_an_efficient_network_is_told_of_in_bits_per_joule(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    recording = _saving(synthetic, tmp_path, objective="energy-efficiency", mode="ideal")
+    cells = {spec: recording.of(spec) for spec in recording.controllers}
+    totals: dict[str, list[tuple[float, float]]] = {  # Mbit and joules of each life
+        spec: [
+            (float(c.slots["sum_rate"].sum()) * 1e-3 * 10.0, float(c.slots["energy_j"].sum()))
+            for c in own
+        ]
+        for spec, own in cells.items()
+    }
+    ratio = [
+        (b / j) / (base / spent)
+        for (b, j), (base, spent) in zip(totals["greedy"], totals["max"], strict=True)
+    ]
+    efficiency = sum(b / j for b, j in totals["greedy"]) / 3
+    spent = sum(j for _, j in totals["greedy"]) / 3
+    less = 1 - sum(j / i for (_, j), (_, i) in zip(*totals.values(), strict=True)) ** -1 * 3
+    rate = sum(a / b for (b, _), (a, _) in zip(*totals.values(), strict=True)) / 3
+    told = finding(recording)
+    assert told[0].startswith(
+        f"`greedy` carried the most per joule: {efficiency:.1f} Mbit/J on average over three "
+        f"seeds, {100 * (sum(ratio) / 3 - 1):.0f}% more than `max` (95% interval +"
+    )
+    found = re.fullmatch(
+        r"`greedy` spent ([\d.]+) J per network, (\d+)% less than `max`, for (\d+)% more "
+        r"throughput\.",
+        told[1],
+    )
+    assert found is not None
+    assert float(found[1]) == pytest.approx(spent, rel=0.01)
+    assert float(found[2]) == pytest.approx(100 * less, abs=0.6)
+    assert float(found[3]) == pytest.approx(100 * (rate - 1), abs=0.6)
+    assert setting(recording).endswith(" · objective: energy efficiency")
+
+
+def test_where_users_make_the_most_of_their_own_joules_that_is_said(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    recording = _saving(synthetic, tmp_path, objective="weighted-energy-efficiency")
+    told = finding(recording)
+    assert told[0].startswith("`greedy` had the largest sum of users' efficiencies: ")
+    own = [10.0 * cell.slots["own_efficiency"].mean() for cell in recording.of("greedy")]
+    assert f": {sum(own) / 3:.1f} Mbit/J on average over three seeds" in told[0]
+    assert any(sentence.startswith("Deciding late cost `greedy` ") for sentence in told)
+    assert any("of its users' efficiencies against ideal timing" in sentence for sentence in told)
+
+
+def test_where_bits_count_joules_come_last_and_without_throughput(pair: Recording) -> None:
+    told = finding(pair)
+    spent = [
+        [float(cell.slots["energy_j"].sum()) for cell in pair.of(spec)] for spec in pair.controllers
+    ]
+    more = 100 * (sum(a / b for a, b in zip(*spent, strict=True)) / 3 - 1)
+    assert any(
+        f"J per network, {more:.0f}% more than `wmmse`." in sentence for sentence in told[1:]
+    )
+    assert told[0].startswith("`max` delivered the most: ")
+    assert "throughput" not in " ".join(told)
+    assert "objective" not in setting(pair)
+
+
+def test_equal_joules_are_not_told_of(synthetic: ModuleType, tmp_path: Path) -> None:
+    told = finding(_saving(synthetic, tmp_path, powers=(0.2, 0.2)))
+    assert "spent" not in " ".join(told)
+    assert "promise" not in " ".join(told)
+
+
+def test_a_promise_is_told_of_with_the_slots_that_could_not_keep_it(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    recording = _saving(synthetic, tmp_path, min_rate=0.25)
+    (told,) = (sentence for sentence in finding(recording) if "promise" in sentence)
+    kept = recording.promise("greedy")
+    lost = 100 * kept["infeasible"] / kept["slots"]
+    broken = 100 * kept["broken"] / (kept["slots"] - kept["infeasible"])
+    digits = 1 if broken < 9.95 else 0
+    start = f"The promise of 0.25 bit/s/Hz to every user could not be kept in {lost:.0f}%"
+    other = f"{lost:.1f}%"
+    assert told.startswith(start) or other in told
+    assert told.endswith(
+        " of the slots, whatever the powers; in the others `max` broke it in none and `greedy` in "
+        f"{broken:.{digits}f}%."
+    )
+    assert setting(recording).endswith("every user promised 0.25 bit/s/Hz")
+
+
+def test_a_promise_that_can_always_or_never_be_kept_is_told_so(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    recording = _saving(synthetic, tmp_path, min_rate=0.25)
+    kept = {**recording.promise("max"), "slots": 100, "infeasible": 0, "broken": 7}
+    told = " ".join(finding(_with(recording, {s: {"promise": kept} for s in recording.summary})))
+    assert "could be kept in every slot; `max` broke it in 7.0% and `greedy` in 7.0%." in told
+    kept |= {"infeasible": 100}
+    told = " ".join(finding(_with(recording, {s: {"promise": kept} for s in recording.summary})))
+    assert "could not be kept in any slot, whatever the powers." in told
+
+
+def test_a_single_life_tells_what_it_spent_where_joules_count(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    plan = synthetic.Plan(slots=400, objective="energy-efficiency")
+    recording = read_recording(synthetic.write_run(tmp_path, plan))
+    assert re.match(r"`max` carried [\d.]+ Mbit/J on average, with ", finding(recording)[0])
+    rate = recording.of("max")[0].slots["sum_rate"].mean()
+    assert finding(recording)[1].endswith(f" J and delivered {rate:.2f} bit/s/Hz.")

@@ -61,7 +61,7 @@ def taught(school: Path) -> Recording:
 
 @pytest.fixture(scope="module")
 def drawings(taught: Recording) -> dict[str, Drawing]:
-    drawn = (_draw(taught, name) for name in ("sum-rate", "relative-rate", *LEARNING))
+    drawn = (_draw(taught, name) for name in ("sum-rate", "relative", *LEARNING))
     return {drawing.name: drawing for drawing in drawn if drawing is not None}
 
 
@@ -223,9 +223,9 @@ def test_episodes_are_not_compared_where_there_are_none_or_nothing_to_compare(
 def test_only_who_learned_gets_a_strip_and_the_cross_is_explained(
     drawings: dict[str, Drawing],
 ) -> None:
-    strips = _texts(drawings["relative-rate"])
+    strips = _texts(drawings["relative"])
     assert (strips["deployed"], strips["rejected"]) == (2, 2)
-    assert "a cross is a deployment that was taken back" in drawings["relative-rate"].caption
+    assert "a cross is a deployment that was taken back" in drawings["relative"].caption
     assert "deployed" not in _texts(drawings["sum-rate"])
 
 
@@ -234,7 +234,7 @@ def test_alone_a_learner_has_its_strip_below_its_sum_rate(
 ) -> None:
     plan = _plan(synthetic, controllers=SPECS[2:], learners=(0,))
     recording = read_recording(synthetic.write_run(tmp_path, plan))
-    assert _draw(recording, "relative-rate") is None
+    assert _draw(recording, "relative") is None
     sums = _draw(recording, "sum-rate")
     assert sums is not None
     assert _texts(sums)["deployed"] == 1
@@ -249,7 +249,7 @@ def test_episodes_are_named_where_they_begin_in_every_figure_over_time(
         "Rice",
         "Square",
     ]
-    for name in ("sum-rate", "relative-rate", "lesson-gains"):
+    for name in ("sum-rate", "relative", "lesson-gains"):
         texts = _texts(drawings[name])
         assert all(texts[episode] == 1 for episode in ("Rayleigh", "Rice", "Square")), name
 
@@ -268,7 +268,7 @@ def test_ratios_are_taken_seed_by_seed_and_smoothed_within_an_episode(
         return plot(axes, *arguments, **keywords)
 
     monkeypatch.setattr(Axes, "plot", spy)
-    _draw(taught, "relative-rate")
+    _draw(taught, "relative")
     looked = looks(taught.controllers)
     for spec in ("wmmse", "finetuned:unrolled"):
         drawn = [(x, y) for x, y, colour in lines if colour == looked[spec].colour][:3]
@@ -292,7 +292,7 @@ def test_a_reference_that_carries_nothing_gives_no_ratios(
     recording = read_recording(synthetic.write_comparison(tmp_path, plan))
     for cell in recording.of("wmmse"):
         cell.__dict__["slots"] = cell.slots | {"sum_rate": 0 * cell.slots["sum_rate"]}
-    assert _draw(recording, "relative-rate") is None
+    assert _draw(recording, "relative") is None
     sums = _draw(recording, "sum-rate")
     assert sums is not None
     assert _texts(sums)["deployed"] == 2  # so the strips stand there
@@ -336,7 +336,7 @@ def test_lessons_that_nobody_could_judge_are_not_drawn(taught: Recording) -> Non
             nan = np.full(len(cell.lessons.gain), np.nan)
             cell.__dict__["lessons"] = replace(cell.lessons, gain=nan, low=nan, high=nan)
     assert _draw(blind, "lesson-gains") is None
-    assert _draw(blind, "relative-rate") is not None
+    assert _draw(blind, "relative") is not None
 
 
 def test_the_figure_of_waiting_counts_decisions_beside_lessons_and_others(

@@ -61,7 +61,7 @@ def test_ranges_are_intervals_with_the_right_ends() -> None:
 
 def test_common_fields_of_kinds_stand_once() -> None:
     assert len(_rows("hysteresis_db")) == 1
-    assert "### Common to `hexagons`, `poisson`, `grid`, `sites`" in PAGE
+    assert "### Common to `hexagons`, `poisson`, `disc`, `grid`, `sites`" in PAGE
 
 
 def test_check_tells_an_old_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -100,7 +100,7 @@ def test_no_number_on_the_page_is_missing_as_nan_or_none(page: Path) -> None:
 
 def test_every_figure_on_the_page_has_a_label_and_a_caption(page: Path) -> None:
     figures = re.findall(r"<figure.*?</figure>", page.read_text("utf-8"), re.DOTALL)
-    assert len(figures) == 9
+    assert len(figures) == 10
     for figure in figures:
         assert re.search(r'<svg class="plot" role="img" aria-label="[^"]{20,}"', figure)
         assert re.search(r"<figcaption>[^<]{40,}", figure)
@@ -138,6 +138,30 @@ def test_a_run_without_users_has_dashes_where_nothing_can_be_said(
     assert "All three controllers delivered the same: 0 bit/s/Hz." in text
     assert "–" in text
     assert not re.search(r"\bnan\b", text)
+
+
+def test_a_promised_rate_has_a_section_and_nothing_is_said_where_there_is_none(
+    synthetic: ModuleType, tmp_path: Path, page: Path
+) -> None:
+    plan = synthetic.Plan(slots=100, seeds=(1, 2), min_rate=0.25, ideal=False)
+    text = _visible(write_report(synthetic.write_comparison(tmp_path, plan)))
+    assert "Every user is promised 0.25 bit/s/Hz in every slot; all seeds together." in text
+    assert "Broken though feasible % of feasible slots" in text
+    assert "promise" not in _visible(page).split("Scenario every field")[0].lower()
+
+
+def test_a_page_about_joules_says_so_and_one_about_bits_does_not(
+    synthetic: ModuleType, tmp_path: Path, page: Path
+) -> None:
+    plan = synthetic.Plan(slots=100, seeds=(1, 2), objective="energy-efficiency", ideal=False)
+    text = _visible(write_report(synthetic.write_comparison(tmp_path, plan)))
+    assert "carried the most per joule" in text
+    assert "Energy efficiency is bits delivered over joules consumed." in text
+    plain = _visible(page)
+    for words in ("per joule", "objective: energy", "bits delivered over joules"):
+        assert words not in plain.split("Scenario every field")[0]
+    for words in ("Throughput against decision latency", "Relative sum rate over time"):
+        assert words in plain
 
 
 # --- bad input -------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def test_the_page_fits_phone_and_desk_without_errors_requests_or_overflow(
         assert view["requests"] == []
         box, _ = view["table"]
         assert box < view["width"]
-        assert len(view["plots"]) == 9
+        assert len(view["plots"]) == 10
         for plot in view["plots"]:
             assert plot["width"] > 300
             assert plot["height"] > 100

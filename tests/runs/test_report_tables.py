@@ -3,13 +3,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from slotwise.emulator.scenario import load
+from slotwise.runs.report.marks import Heading
+from slotwise.runs.report.quantities import number, percent
 from slotwise.runs.report.recording import Recording, read_recording
+from slotwise.runs.report.results import result_table
 from slotwise.runs.report.scenario_fields import scenario_sections
-from slotwise.runs.report.tables import Heading, failure_rows, network_rows, result_table
+from slotwise.runs.report.tables import episode_table, failure_rows, network_rows, promise_table
 
 
 def _columns(heads: list[Heading]) -> dict[str, int]:
@@ -48,6 +54,7 @@ def test_units_stand_in_the_heads(town: Path) -> None:
         "User rate, 5th pct.": "bit/s/Hz",
         "Jain fairness": "0 to 1",
         "Energy efficiency": "Mbit/J",
+        "Energy consumed": "J",
         "Latency, median": "ms",
         "Latency, 99th pct.": "ms",
         "Missed deadlines": "% of reports",
@@ -104,6 +111,7 @@ def test_every_field_of_every_section_has_its_meaning() -> None:
     scenario = load("auckland").model_dump(mode="json")
     groups = dict(scenario_sections(scenario))
     assert list(groups) == [
+        "objective",
         "layout",
         "channel",
         "mobility",
@@ -130,3 +138,75 @@ def test_episodes_and_long_traces_are_shown_in_their_own_way() -> None:
     assert names == ["Rayleigh", "Rice", "Geometry10", "Geometry50"]
     population = {field.name: field.value for field in groups["population"]}
     assert population["trace"] == "200 entries"
+
+
+# --- joules and promises ---------------------------------------------------------------------
+
+
+def test_where_joules_count_the_table_is_led_by_what_is_made_of_them(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    plan = synthetic.Plan(slots=300, seeds=(1, 2), objective="energy-efficiency", ideal=False)
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    heads, rows = result_table(recording)
+    assert list(_columns(heads))[:3] == [
+        "Energy efficiency",
+        "Energy efficiency against max",
+        "Mean sum rate",
+    ]
+    assert [head.unit for head in heads[:3]] == ["Mbit/J", "%, 95% interval", "bit/s/Hz"]
+    column = _columns(heads)["Energy consumed"]
+    for spec, marks in rows:
+        each = [
+            10.0 * c.slots["sum_rate"].sum() * 1e-3 / c.slots["energy_j"].sum()
+            for c in recording.of(spec)
+        ]
+        assert float(marks[0].text) == pytest.approx(np.mean(each), rel=1e-3)
+        assert marks[0].small == f"± {number(np.std(each, ddof=1), 2)}"
+        spent = np.mean([c.slots["energy_j"].sum() for c in recording.of(spec)])
+        assert float(marks[column].text) == pytest.approx(spent, rel=0.01)
+        assert marks[column].small.endswith("W sent")
+    assert [marks[column].best for _, marks in rows] == [False, False, True]
+
+
+def test_shares_of_promises_are_of_the_slots_that_could_keep_them(
+    synthetic: ModuleType, tmp_path: Path, town: Path
+) -> None:
+    plan = synthetic.Plan(slots=300, seeds=(1, 2), min_rate=0.5, ideal=False)
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    heads, rows = promise_table(recording)
+    assert [head.unit for head in heads] == [
+        "% of slots",
+        "% of feasible slots",
+        "% of users' slots",
+    ]
+    for spec, marks in rows:
+        tables = [pq.read_table(c.directory / "slots.parquet") for c in recording.of(spec)]
+        slots = {
+            name: np.concatenate([t[name].to_numpy() for t in tables])
+            for name in ("short", "infeasible", "active")
+        }
+        feasible = ~slots["infeasible"]
+        broken = int((feasible & (slots["short"] > 0)).sum())
+        assert marks[0].small == f"{(~feasible).sum()} of 600"
+        assert marks[1].small == f"{broken} of {feasible.sum()}"
+        assert marks[2].small == f"{slots['short'].sum():,} of {slots['active'].sum():,}"
+        assert marks[1].text == percent(broken / feasible.sum())
+    assert promise_table(read_recording(town)) == ([], [])
+
+
+def test_episodes_are_compared_by_bits_over_joules_where_these_count(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    marks = ((0.0, "episode", "one"), (0.1, "episode", "two"))
+    plan = synthetic.Plan(
+        slots=300, seeds=(1,), marks=marks, objective="energy-efficiency", ideal=False
+    )
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    rows = episode_table(recording)[1]
+    ours, theirs = (
+        c.slots["sum_rate"][100:].sum() / c.slots["energy_j"][100:].sum()
+        for spec in ("wmmse", "max")
+        for c in recording.of(spec)
+    )
+    assert rows[1][1][1].text == f"{100 * ours / theirs:.1f}"

@@ -80,10 +80,27 @@ def test_what_a_step_is_worth_is_what_its_slot_then_carries(overrides: tuple[str
         met = lives.meet(step)
         number = rng.integers(10, size=(6, 1, 3))
         rates = np.empty((6, 3, 10))
-        counterfactual_rates(met.snr, level, number, met.mask > 0, lives.sinr_cap, rates)
+        radio = (lives.sinr_cap, 0.0)
+        counterfactual_rates(met.snr, level, number, met.mask > 0, radio, rates)
         chosen = np.take_along_axis(rates, number[:, 0, :, None], -1)[..., 0]
         carried = lives.answer(number[:, 0])
         assert chosen == pytest.approx(np.tile(carried[:, None], 3))
+
+
+def test_efficient_powers_are_worth_most_where_joules_count() -> None:
+    lived = town("objective=energy-efficiency", "radio.p_max_dbm=40")
+    met = instants(lived, 3, 30, 2)
+    watts = np.full(met.present.shape, 0.5) * 10.0
+    rates = met.sum_rates(watts / 10.0)
+    consumed = (4.0 * watts + 1.0).sum(-1)
+    np.testing.assert_allclose(met.merits(watts / 10.0), rates / consumed)
+    lines = {line["who"]: line for line in judge(lived, networks=30, slots=2)}
+    assert list(lines)[2] == "fractional"
+    assert lines["fractional"]["relative"] == 100.0
+    assert lines["fractional"]["solver"] == "fractional"
+    full = lines["max"]
+    assert full["relative"] is not None
+    assert full["relative"] < 90.0
 
 
 def test_what_a_step_meets_is_a_function_of_its_number() -> None:

@@ -35,6 +35,8 @@ def test_nothing_is_compiled_after_the_warm_up(slotwise: Slotwise) -> None:
     for spec in ("wmmse", "wmmse:warm_start=true", "wmmse:starts=2,flip=true", "greedy", "beam"):
         simulate(load("gaussian-ic"), spec, slots=3)
     simulate(load("urban"), "beam:sparse=4", slots=3)
+    for fading in ("gauss-markov", "sinusoids"):
+        simulate(load("wide-cell", [f"channel.fading={fading}"]), "wmmse", slots=3)
     rng = np.random.default_rng(1)
     for users in (10, 50):
         gain = rng.exponential(size=(40, users, users))

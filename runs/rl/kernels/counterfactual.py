@@ -6,7 +6,8 @@ Under powers p and gains g in units of noise at full power, the sum rate of the 
 
 and Q[k, a] is what it would have been with p_k at level a and all others as they were. Only a
 simulator can tell. A change of one power changes one term of every denominator, so all of Q costs
-M M L divisions rather than M L whole sum rates.
+M M L divisions rather than M L whole sum rates. Where bits per joule count, Q is divided by what
+the network would have consumed, in units of what it consumes without radiating.
 """
 
 from __future__ import annotations
@@ -79,7 +80,12 @@ def _change_one(
 
 @kernel(reorder=True)
 def counterfactual_rates(
-    snr: Array, level: Array, number: Ids, mask: NDArray[np.bool_], sinr_cap: float, rate: Array
+    snr: Array,
+    level: Array,
+    number: Ids,
+    mask: NDArray[np.bool_],
+    radio: tuple[float, float],
+    rate: Array,
 ) -> None:
     """Sum rates of all single changes, averaged over S joint decisions.
 
@@ -93,23 +99,31 @@ def counterfactual_rates(
         Numbers of the levels that were chosen, S times.
     mask : [B, M], bool
         Who is there.
-    sinr_cap : float
-        Largest SINR that counts; infinite for none.
+    radio : (float, float)
+        Largest SINR that counts, infinite for none; and what full power costs, over what a user
+        consumes besides: zero where joules do not count.
     rate : [B, M, L], float64
-        Sum rates if user m had chosen level l [bit/s/Hz], written to; zero for nobody.
+        Sum rates if user m had chosen level l [bit/s/Hz], divided by the consumption, written to;
+        zero for nobody.
     """
+    sinr_cap, cost = radio
     networks, draws, rows = number.shape
     power, received, disturbed = np.empty(rows), np.empty(rows), np.empty(rows)
     changed = np.empty(level.size)
     for b in range(networks):
         rate[b] = 0.0
         for s in range(draws):
+            radiated = 0.0
+            users = 0
             for k in range(rows):
                 power[k] = level[number[b, s, k]] if mask[b, k] else 0.0
+                radiated += power[k]
+                users += 1 if mask[b, k] else 0
             _meet(snr[b], power, received, disturbed)
             for k in range(rows):
                 if mask[b, k]:
                     met = (received, disturbed)
                     _change_one(k, snr[b], level, power, met, sinr_cap, changed)
                     for a in range(level.size):
-                        rate[b, k, a] += changed[a] / draws
+                        consumed = 1.0 + cost * (radiated - power[k] + level[a]) / users
+                        rate[b, k, a] += changed[a] / (consumed * draws)

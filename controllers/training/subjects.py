@@ -153,6 +153,7 @@ def _perceptron(wish: Wish) -> Subject:
     if wish.scenario is None:
         raise InputError("scenario: the network mlp needs one, it is made for one number of users")
     scenario, users = wish.scenario, wish.links or wish.scenario.population.initial_users
+    _rates_only(wish, "mlp")
     objective = cast(
         "mlp.Objective",
         _among("objective", wish.objective or "supervised", get_args(mlp.Objective)),
@@ -242,6 +243,7 @@ def _energy_perceptron(wish: Wish) -> Subject:
 
 def _graph(wish: Wish) -> Subject:
     _fresh_only(wish, "the network graph")
+    _rates_only(wish, "graph")
     learned, given = ("randomised", "no") if wish.scenario is None else ("model", "a")
     _only("pretrain", wish.pretrain, learned, f"the network graph and {given} scenario")
     counts = tuple(name for name in graph.Sizes._fields if name != "shared")
@@ -356,6 +358,15 @@ def _fresh_only(wish: Wish, choice: str) -> None:
         raise InputError(
             f"epochs = {wish.epochs}: with {choice} it must be left out: every step draws afresh, "
             "say steps"
+        )
+
+
+def _rates_only(wish: Wish, network: str) -> None:
+    """Refuse a scenario for bits per joule where a network learns the sum rate."""
+    if wish.scenario is not None and wish.scenario.objective != "sum-rate":
+        raise InputError(
+            f"objective = {wish.scenario.objective}: the network {network} learns the sum rate; "
+            "say objective=sum-rate, or train mlp-ee or unrolled-ee"
         )
 
 

@@ -91,7 +91,9 @@ ObjectiveName = Annotated[
     AimName | None,
     typer.Option(
         "--objective",
-        help="What the network is for, as --set objective=...; left out: what its scenario says.",
+        metavar="AIM",
+        help="What the network is for: sum-rate, energy-efficiency or weighted-energy-efficiency; "
+        "left out: what its scenario says.",
         show_default=False,
     ),
 ]

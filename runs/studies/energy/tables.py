@@ -238,7 +238,7 @@ def _costly(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not shares:
         return []
     places = "; ".join(f"{place}: {', '.join(texts)}" for place, texts in shares.items())
-    return [f"Further than {100.0 - _NEAR:g}% below the search are, {places}."]
+    return [f"More than {100.0 - _NEAR:g}% below the search: {places}."]
 
 
 def _promise_of(row: Mapping[str, Any]) -> str:

@@ -1,16 +1,27 @@
-"""Controllers that serve whatever a network is for: its throughput, or its bits per joule."""
+"""Controllers that serve whatever a network is for: its throughput, or its bits per joule.
+
+Solvers climb, and learned ones were trained, as if all of an SINR counted. Where a scenario caps
+what counts, powers are cut to what leaves everyone as much as does.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from slotwise.controllers.base import Controller
+import numpy as np
+from numpy.typing import NDArray
+
+from slotwise.controllers.base import Controller, Problem
 from slotwise.emulator.objective import Aim, Objective, aim_of
+from slotwise.emulator.promise import trimmed
+from slotwise.emulator.scenario import InputError
 
 if TYPE_CHECKING:
     from slotwise.emulator.scenario import Scenario
 
-__all__ = ["Aimed"]
+__all__ = ["Aimed", "spared"]
+
+Array = NDArray[np.float64]
 
 SCENARIO = "scenario"
 """Option ``objective``: that of the network to be controlled."""
@@ -36,8 +47,10 @@ class Aimed(Controller):
 
     Raises
     ------
+    InputError
+        If the option is none of `aims`.
     ValueError
-        If there is no such objective, or it is none of `aims`.
+        If there is no such objective.
     """
 
     alone: ClassVar[Aim] = "energy-efficiency"
@@ -48,7 +61,9 @@ class Aimed(Controller):
     )
 
     def __init__(self, objective: str = SCENARIO) -> None:
-        self._own_aim = None if objective == SCENARIO else self._served(aim_of(objective))
+        self._own_aim = None if objective == SCENARIO else aim_of(objective)
+        if self._own_aim is not None and self._own_aim not in self.aims:
+            raise InputError(self._refusal(self._own_aim))
         self.objective = Objective(self.alone)
         self.serve(self.objective)
 
@@ -57,10 +72,12 @@ class Aimed(Controller):
 
         Raises
         ------
-        ValueError
+        InputError
             If it is none of `aims`.
         """
-        aim = self._own_aim or self._served(objective.aim)
+        aim = self._own_aim or objective.aim
+        if aim not in self.aims:
+            raise InputError(f"controller {self.name}: {self._refusal(aim)}")
         self.objective = objective._replace(aim=aim)
 
     def reset(self, scenario: Scenario | None, seed: int) -> None:
@@ -68,8 +85,33 @@ class Aimed(Controller):
         super().reset(scenario, seed)
         self.serve(Objective(self.alone) if scenario is None else Objective.of(scenario))
 
-    def _served(self, aim: Aim) -> Aim:
-        if aim not in self.aims:
-            allowed = ", ".join(self.aims)
-            raise ValueError(f"objective = {aim}: {self.name} serves {allowed} alone")
-        return aim
+    def _refusal(self, aim: Aim) -> str:
+        return f"objective = {aim}: {self.name} serves {', '.join(self.aims)} alone"
+
+
+def spared(problem: Problem, power: Array, objective: Objective) -> Array:
+    """Powers without what exceeds the cap on the SINR, where there is one.
+
+    Every rate that counts is kept, and joules are saved; see `slotwise.emulator.promise.trimmed`.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose powers they are.
+    power : [..., K], float64
+        Powers [W].
+    objective : Objective
+        By which they are worth no less afterwards.
+
+    Returns
+    -------
+    [..., K], float64
+        Powers [W], nobody's larger; the same array where there is no cap.
+    """
+    if objective.sinr_cap is None:
+        return power
+    gain, noise_power, _, weight = problem
+    less = trimmed(gain, noise_power, power, objective.sinr_cap)
+    before, after = (objective.value(gain, p, noise_power, weight) for p in (power, less))
+    # To rounding the same rates: where gains are near singular, more of them may be lost than won.
+    return np.where(np.asarray(after >= before * (1.0 - 1e-12))[..., None], less, power)

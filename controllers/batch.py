@@ -8,17 +8,19 @@ what was wrong, and where.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.base import broadcast
 
-__all__ = ["Batch", "Gains", "batch_of"]
+__all__ = ["Batch", "Gains", "batch_of", "is_plain", "plain_rows"]
 
 Array = NDArray[np.float64]
 Gains = NDArray[np.float64] | NDArray[np.float32]
+
+_FLOAT64 = np.dtype(np.float64)
 
 
 class Batch(NamedTuple):
@@ -47,6 +49,58 @@ class Batch(NamedTuple):
         """Some of the problems."""
         rows = [row[which] if len(row) > 1 else row for row in self[1:5]]
         return Batch(self.gain[which], rows[0], rows[1], rows[2], rows[3], self.shape)
+
+
+def is_plain(array: object, shape: tuple[int, ...]) -> TypeGuard[Array]:
+    """Whether this is an array that a kernel takes as it is.
+
+    A kernel is compiled for each kind of memory that it meets, read-only or with gaps; in the
+    middle of a decision that would take seconds.
+
+    Parameters
+    ----------
+    array : object
+        Anything.
+    shape : tuple of int
+        What the kernel asks for.
+    """
+    return (
+        isinstance(array, np.ndarray)
+        and array.dtype is _FLOAT64
+        and array.shape == shape
+        and array.flags.carray
+    )
+
+
+def plain_rows(noise_power: Any, p_max: Any, weight: Any) -> tuple[Array, Array, Array] | None:
+    """Noise, largest power and weight of every user of one network, as a kernel takes them.
+
+    Rows of a living network are read-only, and the same arrays again and again: whoever knows them
+    again needs their copies once.
+
+    Returns
+    -------
+    tuple of [K], float64, or None
+        The arrays themselves, copies of those that nobody can write to, and ones where there is no
+        `weight`; None where one is not plain, see `is_plain`, or nobody is there.
+    """
+    shape: tuple[int, ...] = getattr(noise_power, "shape", ())
+    if len(shape) != 1 or shape[0] == 0:
+        return None
+    noise, full = _lasting(noise_power, shape), _lasting(p_max, shape)
+    worth = np.ones(shape) if weight is None else _lasting(weight, shape)
+    if noise is None or full is None or worth is None:
+        return None
+    return noise, full, worth
+
+
+def _lasting(row: Any, shape: tuple[int, ...]) -> Array | None:
+    """A plain row, or its copy if nobody can write to it, through another array either."""
+    if is_plain(row, shape):
+        return row
+    if isinstance(row, np.ndarray) and row.flags.owndata and not row.flags.writeable:
+        row = row.copy()
+    return row if is_plain(row, shape) else None
 
 
 def batch_of(

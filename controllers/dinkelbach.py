@@ -8,6 +8,8 @@ and either nothing exceeds it, which is the proof, or what does is reached from 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,10 +18,13 @@ from slotwise.controllers.fractional import fractional
 from slotwise.controllers.kernels.branching import surpass
 from slotwise.emulator.objective import Objective
 
-__all__ = ["prove", "vanishing"]
+__all__ = ["alone", "prove", "vanishing"]
 
 Array = NDArray[np.float64]
 
+_LN2 = math.log(2.0)
+_NOTHING = np.finfo(float).tiny
+_ITERATIONS, _SETTLED = 100, 1e-13
 _WIDER = 4.0  # times the gap, where the nodes do not suffice: a proof of less is one, too
 
 
@@ -33,7 +38,7 @@ def prove(
     problem : Problem
         With one leading axis.
     objective : Objective
-        Energy efficiency, with circuits that consume something.
+        Energy efficiency, with circuits that consume something, and no cap on the SINR.
     power : [N, K], float64
         Powers [W] to start from, the better the sooner it is done.
     gap : float
@@ -131,3 +136,48 @@ def vanishing(problem: Problem, objective: Objective, gap: float) -> tuple[Array
     limit = 0.5 * gap / np.where(on, own, 1.0)
     power = np.where(on, np.minimum(problem.p_max, limit), 0.0)
     return power, most / (objective.amplifier_inefficiency * np.log(2.0))
+
+
+def alone(problem: Problem, objective: Objective) -> Array:
+    """What users would be worth without interference, where SINR counts up to a cap.
+
+    No powers of the network reach more. Everyone then needs no more power than what reaches the
+    cap, and an efficiency is a ratio of a concave sum to a linear one, whose maximum Dinkelbach's
+    iterations find from below.
+
+    Parameters
+    ----------
+    problem : Problem
+        With one leading axis.
+    objective : Objective
+        Sum rate or energy efficiency, with a cap.
+
+    Returns
+    -------
+    [N], float64
+        Bound [bit/s/Hz] or [bit/J/Hz].
+    """
+    gain, noise_power, p_max, weight = problem
+    snr = np.einsum("nkk->nk", gain) / noise_power
+    served = (snr > 0.0) & (weight > 0.0)
+    cap = math.inf if objective.sinr_cap is None else objective.sinr_cap
+    full = np.where(served, np.minimum(p_max, cap / np.where(served, snr, 1.0)), 0.0)
+    rates: Array = np.sum(weight * np.log1p(snr * full), axis=1) / _LN2
+    if objective.aim == "sum-rate":
+        return rates
+    inefficiency, circuit = objective.amplifier_inefficiency, objective.circuit_power_w
+    if circuit == 0.0:
+        steepest: Array = np.max(np.where(served, weight * snr, 0.0), axis=1, initial=0.0)
+        return steepest / (inefficiency * _LN2)
+    power, worth = full, np.zeros(len(rates))
+    for _ in range(_ITERATIONS):
+        rates = np.sum(weight * np.log1p(snr * power), axis=1) / _LN2
+        risen = rates / np.sum(inefficiency * power + circuit, axis=1, initial=_NOTHING)
+        if not (risen > worth * (1.0 + _SETTLED)).any():
+            break
+        worth = np.maximum(worth, risen)
+        price = _LN2 * inefficiency * np.maximum(worth, _NOTHING)[:, None]
+        level = weight / price - 1.0 / np.where(served, snr, 1.0)
+        power = np.where(served, np.clip(level, 0.0, full), 0.0)
+    bound: Array = worth * (1.0 + 1e-9)
+    return bound

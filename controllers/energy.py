@@ -14,16 +14,18 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.aimed import SCENARIO, Aimed
+from slotwise.controllers.aimed import SCENARIO, Aimed, spared
 from slotwise.controllers.base import Problem
+from slotwise.controllers.batch import is_plain, plain_rows
 from slotwise.controllers.cards import Card
 from slotwise.controllers.fractional import fractional
 from slotwise.controllers.kernels.energy_layers import FEATURES, START_FEATURES, packed
 from slotwise.controllers.kernels.energy_pass import pass_energy, pass_energy_once
 from slotwise.controllers.learned import Learned, Tensors, trained
-from slotwise.controllers.least_rates import guaranteed, least_sinr
+from slotwise.controllers.least_rates import guaranteed
 from slotwise.controllers.search import flat, problem_of, refuse
 from slotwise.emulator.objective import Objective
+from slotwise.emulator.promise import promised_sinr
 
 __all__ = ["START_RANGE", "EnergySizes", "UnrolledEnergy", "shapes_of", "sizes_of"]
 
@@ -32,8 +34,6 @@ Floats = NDArray[np.float32]
 
 START_RANGE = 1e3
 """Random starts are at most by so much below the power that costs 0.4 of the circuit power."""
-
-_FLOAT64 = np.dtype(np.float64)
 
 
 class EnergySizes(NamedTuple):
@@ -113,6 +113,8 @@ class UnrolledEnergy(Learned, Aimed):
     consume; who alone can be served gets the power that is best, by Dinkelbach's method. Computed
     in float32: signal-to-noise ratios at full power count from 1e-9 to 1e14, and circuit powers
     less than 1e-9 of the most that any user can consume by radiating, zero too, count as that.
+    The network does not know of a cap on the SINR: its powers are cut to what leaves everyone as
+    much as counts.
     """
 
     name = "unrolled-ee"
@@ -125,12 +127,12 @@ class UnrolledEnergy(Learned, Aimed):
         starts: int = 1,
         polish: int = 0,
     ) -> None:
-        super().__init__(objective)
         if starts < 1:
             raise ValueError(f"starts = {starts}: must be at least 1")
         if polish < 0:
             raise ValueError(f"polish = {polish}: must be non-negative")
         self.starts, self.polish = starts, polish
+        super().__init__(objective)
         self.equivariant = starts == 1
         found = trained(weights, "unrolled-ee", lambda card: shapes_of(sizes_of(card)))
         self.card = found.card
@@ -146,10 +148,11 @@ class UnrolledEnergy(Learned, Aimed):
     def serve(self, objective: Objective) -> None:
         """See `Aimed.serve`."""
         super().serve(objective)
-        aim, inefficiency, circuit_w, min_rate = self.objective
+        aim, inefficiency, circuit_w = self.objective[:3]
         apart = aim == "weighted-energy-efficiency"
         self._terms = apart, float(inefficiency), float(circuit_w)
-        self._promised = float(least_sinr(min_rate))
+        self._promised = promised_sinr(self.objective)
+        self._plain = not self.polish and self._promised == 0.0 and objective.sinr_cap is None
 
     def allocate(
         self,
@@ -162,7 +165,7 @@ class UnrolledEnergy(Learned, Aimed):
         power = None
         if self.starts == 1:
             power = self._at_once(gain, noise_power, p_max, weight)
-        if power is None or self.polish or self._promised > 0.0:
+        if power is None or not self._plain:
             problem = problem_of(gain, noise_power, p_max, weight)
             power = self._passed(problem) if power is None else power
             return self._finished(problem, power)
@@ -172,7 +175,7 @@ class UnrolledEnergy(Learned, Aimed):
         """Decide by these weights."""
         self.tensors = tensors
         self._net = packed(tensors, *self.sizes[:4])
-        self._seen: tuple[Any, ...] = (None, None, None, None, 0, ())
+        self._seen: tuple[Any, ...] = (None, None, None, (), ())
 
     def _at_once(self, gain: Any, noise_power: Any, p_max: Any, weight: Any) -> Array | None:
         """Powers of one network with next to nothing around the kernel.
@@ -180,22 +183,19 @@ class UnrolledEnergy(Learned, Aimed):
         None where arguments are not contiguous float64 arrays of one network, or not in range.
         Rows that were looked at are known again, as in `slotwise.controllers.at_once`.
         """
-        noise, full, given, row, users, strides = self._seen
+        noise, full, given, rows, shape = self._seen
         if not (noise_power is noise and p_max is full and weight is given):
-            users = np.size(noise_power)
-            row = np.ones(users) if weight is None else weight
-            if not (_is_plain(noise_power) and _is_plain(p_max) and _is_plain(row)):
+            rows = plain_rows(noise_power, p_max, weight)
+            if rows is None:
                 return None
-            strides = (8 * users, 8)
-            self._seen = noise_power, p_max, weight, row, users, strides
-        try:
-            if gain.dtype is not _FLOAT64 or gain.strides != strides or not gain.flags.writeable:
-                return None
-        except AttributeError:
+            shape = len(rows[0]), len(rows[0])
+            self._seen = noise_power, p_max, weight, rows, shape
+        if not is_plain(gain, shape):
             return None
-        power = np.empty(users)
-        rows = noise_power, p_max, row
-        return power if pass_energy_once(gain, *rows, self._terms, self._net, power) else None
+        power = np.empty(shape[0])
+        net = self._terms, self._net
+        known = pass_energy_once(gain, rows[0], rows[1], rows[2], *net, power)
+        return power if known else None
 
     def _passed(self, problem: Problem) -> Array:
         """Powers of the best start."""
@@ -223,22 +223,12 @@ class UnrolledEnergy(Learned, Aimed):
         return chosen
 
     def _finished(self, problem: Problem, power: Array) -> Array:
-        """Powers polished, and changed until they keep what users were promised."""
+        """Powers polished, changed until they keep what users were promised, and cut to the cap."""
         if self.polish:
             served, most = self.objective, self.polish
             polished, _ = fractional(*problem, objective=served, start=power, max_iterations=most)
             power = self._best(problem, np.stack([power, polished]))
         if self._promised > 0.0:
             gain, noise_power, p_max, _ = problem
-            return guaranteed(gain, noise_power, p_max, power, self._promised)
-        return power
-
-
-def _is_plain(row: object) -> bool:
-    """Whether this is an array of one axis that a kernel takes as it is."""
-    return (
-        isinstance(row, np.ndarray)
-        and row.dtype is _FLOAT64
-        and row.strides == (8,)
-        and row.flags.writeable
-    )
+            power = guaranteed(gain, noise_power, p_max, power, self._promised)
+        return spared(problem, power, self.objective)

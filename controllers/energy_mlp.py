@@ -16,16 +16,17 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.aimed import SCENARIO, Aimed
+from slotwise.controllers.aimed import SCENARIO, Aimed, spared
 from slotwise.controllers.base import broadcast
-from slotwise.controllers.batch import batch_of
+from slotwise.controllers.batch import batch_of, is_plain, plain_rows
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.energy_inputs import inputs_of
 from slotwise.controllers.kernels.energy_perceptron import packed, perceive_energy
 from slotwise.controllers.kernels.perceptron_inputs import DECIDED, TOO_MANY_USERS
 from slotwise.controllers.learned import Learned, Tensors, trained
-from slotwise.controllers.least_rates import guaranteed, least_sinr
+from slotwise.controllers.least_rates import guaranteed
 from slotwise.emulator.objective import Objective
+from slotwise.emulator.promise import promised_sinr
 
 __all__ = [
     "FARTHEST",
@@ -122,6 +123,8 @@ class MlpEnergy(Learned, Aimed):
     (no direct gain, no weight, no power limit) count as absent, as do those missing from the
     number that it was made for; who is alone gets the power that is best, by Dinkelbach's method.
     Other weights of the rates do not matter, and largest powers are learned to be everyone's alike.
+    The network does not know of a cap on the SINR: its powers are cut to what leaves everyone as
+    much as counts.
     """
 
     name = "mlp-ee"
@@ -146,6 +149,7 @@ class MlpEnergy(Learned, Aimed):
         """See `Aimed.serve`."""
         super().serve(objective)
         self._cost = objective.amplifier_inefficiency, objective.circuit_power_w
+        self._promised = promised_sinr(self.objective)
 
     def allocate(
         self,
@@ -161,7 +165,7 @@ class MlpEnergy(Learned, Aimed):
         ValueError
             Also if there are more users than the network was made for.
         """
-        if self.objective.min_rate <= 0.0:
+        if self._promised == 0.0 and self.objective.sinr_cap is None:
             power = self._at_once(gain, noise_power, p_max, weight)
             if power is not None:
                 return power
@@ -174,9 +178,10 @@ class MlpEnergy(Learned, Aimed):
             broadcast(gain, noise_power, p_max, weight)
             raise ValueError(self._reason(status, batch.shape[-1]))
         power = every.reshape(batch.shape)
-        if self.objective.min_rate > 0.0:
-            promised = least_sinr(self.objective.min_rate)
-            return guaranteed(gain, noise_power, p_max, power, promised)
+        if self._promised > 0.0:
+            power = guaranteed(gain, noise_power, p_max, power, self._promised)
+        if self.objective.sinr_cap is not None:
+            power = spared(broadcast(gain, noise_power, p_max, weight), power, self.objective)
         return power
 
     def _take(self, tensors: Tensors) -> None:
@@ -195,15 +200,12 @@ class MlpEnergy(Learned, Aimed):
         """
         noise, full, given, rows, users = self._seen
         if not (noise_power is noise and p_max is full and weight is given):
-            users = np.size(noise_power)
-            arrays = noise_power, p_max, np.ones(users) if weight is None else weight
-            if not all(_is_plain(row, users) for row in arrays):
+            arrays = plain_rows(noise_power, p_max, weight)
+            if arrays is None:
                 return None
-            rows = tuple(row[None] for row in arrays)
+            users, rows = len(arrays[0]), tuple(row[None] for row in arrays)
             self._seen = noise_power, p_max, weight, rows, users
-        if not isinstance(gain, np.ndarray) or gain.shape != (users, users):
-            return None
-        if gain.dtype != _FLOAT64 or not (gain.flags.c_contiguous and gain.flags.writeable):
+        if not is_plain(gain, (users, users)):
             return None
         power = np.empty((1, users))
         status = perceive_energy(
@@ -216,14 +218,3 @@ class MlpEnergy(Learned, Aimed):
         if status == TOO_MANY_USERS:
             return f"{users} users: {self._weights} takes at most {self.sizes.users}"
         return "gain, noise_power, p_max or weight is out of its range"
-
-
-def _is_plain(row: object, users: int) -> bool:
-    """Whether this is an array of one axis that a kernel takes as it is."""
-    return (
-        isinstance(row, np.ndarray)
-        and row.dtype == _FLOAT64
-        and row.shape == (users,)
-        and row.flags.c_contiguous
-        and row.flags.writeable  # a kernel is compiled for each kind of memory that it meets
-    )

@@ -132,6 +132,7 @@ class Finetuned(Controller):
         self._learner = _learner(begun, {"objective": objective, **given})
         self.equivariant, self.lasting = begun.equivariant, bool(resume)
         self._base, self._guard, self._fresh, self._keep = begun, guard, fresh, keep
+        self.card = begun.card
         # A perceptron that sorts users tells them apart by their gains and needs no places.
         self._placed = isinstance(begun, Mlp) and begun.sizes.order == "given"
         self._identity = {

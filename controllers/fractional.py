@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.aimed import SCENARIO, Aimed
-from slotwise.controllers.base import broadcast
-from slotwise.controllers.batch import batch_of
+from slotwise.controllers.aimed import SCENARIO, Aimed, spared
+from slotwise.controllers.base import Problem, broadcast
+from slotwise.controllers.batch import Batch, batch_of, is_plain, plain_rows
 from slotwise.controllers.kernels.fractional import solve_each, solve_one
 from slotwise.controllers.kernels.fractional_starts import HIGH, STARTS
-from slotwise.controllers.least_rates import guaranteed, least_sinr
+from slotwise.controllers.least_rates import feasible, guaranteed, promised
 from slotwise.controllers.promised import constrained
 from slotwise.emulator.objective import Aim, Objective
+from slotwise.emulator.promise import promised_sinr
 
 if TYPE_CHECKING:
     from slotwise.emulator.observation import Observation
@@ -34,6 +35,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 _FLOAT64 = np.dtype(np.float64)
+_LEAST_SHARE, _SHARES = 1.0 / 64.0, 25  # of all powers, that are tried where SINR is capped
 
 
 def fractional(  # noqa: PLR0913 - a problem, what it is for, starts and a rule
@@ -86,21 +88,72 @@ def fractional(  # noqa: PLR0913 - a problem, what it is for, starts and a rule
     -----
     The objective never falls from step to step. Without circuit power, bits per joule rise all the
     way to no power at all, where there are none; steps end where less gains less than `tolerance`.
+
+    Where the objective caps the SINR that counts, steps do not know of it: the end of every start
+    is cut to what leaves everyone as much as counts, and beside them stand the least powers with
+    which as many users as possible reach the cap. The best of these is kept, all powers lowered
+    together as far as that pays. Nothing says that it is a maximum.
     """
     if starts is None:
         starts = STARTS if start is None else 0
     _check(starts, tolerance, max_iterations, least=0 if start is not None else 1)
     batch = batch_of(gain, noise_power, p_max, weight, start, _FLOAT64)
-    power = np.empty(batch.gain.shape[:-1])
-    iterations = np.zeros(len(power), dtype=np.int64)
+    kinds = -1 if start is not None else 0, starts
     rule = float(tolerance), int(max_iterations)
-    gains: Any = batch.gain
-    rows = batch.noise_power, batch.p_max, batch.weight, batch.start
-    wrong = solve_each(gains, *rows, starts, _terms(objective), rule, power, iterations)
-    if power.size and wrong >= 0:
+    if objective.sinr_cap is None:
+        power, iterations = _climbed(batch, kinds, objective, rule)
+    else:
+        power, iterations = _most_counted(batch, kinds, objective, rule)
+    if power.size and iterations.min(initial=0) < 0:
         broadcast(np.asarray(gain, dtype=np.float64), noise_power, p_max, weight)
         raise ValueError("gain, noise_power, p_max or weight is out of its range")
     return power.reshape(batch.shape), iterations.reshape(batch.shape[:-1])
+
+
+def _climbed(
+    batch: Batch, kinds: tuple[int, int], objective: Objective, rule: tuple[float, int]
+) -> tuple[Array, Index]:
+    """Best of some kinds of starts, and steps; negative ones where values are out of range."""
+    power = np.empty(batch.gain.shape[:-1])
+    iterations = np.zeros(len(power), dtype=np.int64)
+    gains: Any = batch.gain if batch.gain.flags.writeable else batch.gain.copy()
+    rows = batch.noise_power, batch.p_max, batch.weight, batch.start
+    solve_each(gains, *rows, kinds, _terms(objective), rule, power, iterations)
+    return power, iterations
+
+
+def _most_counted(
+    batch: Batch, kinds: tuple[int, int], objective: Objective, rule: tuple[float, int]
+) -> tuple[Array, Index]:
+    """Powers that are worth most by rates that count up to a cap, and steps to all of them."""
+    gains: Any = batch.gain
+    problem = broadcast(gains, batch.noise_power, batch.p_max, batch.weight)
+    ends, steps = [_capping(problem, objective)], np.zeros(len(batch.gain), dtype=np.int64)
+    for kind in range(*kinds):
+        power, made = _climbed(batch, (kind, kind + 1), objective, rule)
+        ends.append(spared(problem, power, objective))
+        steps += made
+    best = _best_of(problem, np.stack(ends), objective)
+    shares = np.geomspace(_LEAST_SHARE, 1.0, _SHARES)[::-1, None, None]
+    return spared(problem, _best_of(problem, shares * best, objective), objective), steps
+
+
+def _best_of(problem: Problem, powers: Array, objective: Objective) -> Array:
+    """Powers that are worth most, of several; among equals the first."""
+    gain, noise_power, _, weight = problem
+    worth = objective.value(gain, powers, noise_power, weight)
+    best: Array = np.take_along_axis(powers, np.argmax(worth, axis=0)[None, :, None], axis=0)[0]
+    return best
+
+
+def _capping(problem: Problem, objective: Objective) -> Array:
+    """The least powers with which as many users as possible reach the cap on the SINR."""
+    gain, noise_power, p_max, weight = problem
+    own, cap = np.diagonal(gain, axis1=-2, axis2=-1), objective.sinr_cap or 0.0
+    asked = np.where((own > 0.0) & (weight > 0.0) & (p_max > 0.0), cap, 0.0)
+    limits = gain, noise_power, p_max
+    least = feasible(*limits, promised(*limits, asked).gamma).power
+    return np.where(np.isfinite(least), np.minimum(least, p_max), 0.0)
 
 
 def along(
@@ -123,7 +176,7 @@ def along(
     gain : [..., K, K], float
         Linear power gain; rows are receivers.
     noise_power : [..., K] or scalar, float
-        Noise power [W].
+        Noise power [W]; leading axes broadcast against those of `gain`, and so do the weights'.
     p_max : [L] or [L, K], float
         Largest power of everyone, or of each user, at each level [W]; nobody's ever falls.
     weight, objective, starts, tolerance, max_iterations
@@ -142,7 +195,7 @@ def along(
     levels = np.asarray(p_max, dtype=np.float64)
     if levels.ndim not in (1, 2) or (np.diff(levels, axis=0) < 0.0).any():
         raise ValueError(f"p_max has shape {levels.shape}: must be (L,) or (L, K) and never fall")
-    shape = np.shape(gain)[:-1]
+    shape = broadcast(gain, noise_power, levels[0] if len(levels) else 0.0, weight).p_max.shape
     powers = np.empty((len(levels), *shape))
     last: Array | None = None
     for power, level in zip(powers, levels, strict=True):
@@ -205,16 +258,17 @@ class Fractional(Aimed):
         self.tolerance = float(tolerance)
         self.max_iterations = max_iterations
         self.warm_start = warm_start
-        self._rule = self.tolerance, max_iterations
+        self._rule, self._kinds = (self.tolerance, max_iterations), (0, starts)
         self._last: dict[int, float] = {}
-        self._seen: tuple[Any, ...] = (None, None, None, None, (), np.empty((0, 0)))
+        self._seen: tuple[Any, ...] = (None, None, None, (), (), np.empty((0, 0)))
         super().__init__(objective)
 
     def serve(self, objective: Objective) -> None:
         """See `Aimed.serve`."""
         super().serve(objective)
         self._terms = _terms(self.objective)
-        self._promised = least_sinr(self.objective.min_rate)
+        self._promised = promised_sinr(self.objective)
+        self._capped = self.objective.sinr_cap is not None
 
     def allocate(
         self,
@@ -291,7 +345,8 @@ class Fractional(Aimed):
         if not short.any():
             return power
         rest = weight, self.objective, self._promised, start
-        return np.where(short, constrained(gain, noise_power, p_max, *rest), power)
+        power = np.where(short, constrained(gain, noise_power, p_max, *rest), power)
+        return spared(broadcast(gain, noise_power, p_max, weight), power, self.objective)
 
     def _at_once(
         self, gain: Any, noise_power: Any, p_max: Any, weight: Any, start: Array | None
@@ -300,26 +355,20 @@ class Fractional(Aimed):
 
         Looking at an array takes Python long: rows that were looked at before are known again.
         """
-        noise, full, given, row, strides, none = self._seen
+        noise, full, given, rows, shape, none = self._seen
         if not (noise_power is noise and p_max is full and weight is given):
-            users = np.size(noise_power)
-            row = np.ones(users) if weight is None else weight
-            if not (_is_plain(noise_power) and _is_plain(p_max) and _is_plain(row)):
+            rows = plain_rows(noise_power, p_max, weight)
+            if rows is None:
                 return None
-            strides, none = (8 * users, 8), np.empty((0, users))
-            self._seen = noise_power, p_max, weight, row, strides, none
-        if getattr(gain, "dtype", None) is not _FLOAT64 or gain.strides != strides:
+            shape, none = (len(rows[0]), len(rows[0])), np.empty((0, len(rows[0])))
+            self._seen = noise_power, p_max, weight, rows, shape, none
+        if self._capped or not is_plain(gain, shape):
             return None
-        first, starts = (none, self.starts) if start is None else (start, self.starts - 1)
-        power = np.empty(len(row))
+        first, kinds = (none, self._kinds) if start is None else (start, (-1, self.starts - 1))
+        power, (noise, full, worth) = np.empty(shape[0]), rows
         terms, rule = self._terms, self._rule
-        made = solve_one(gain, noise_power, p_max, row, first, starts, terms, rule, power)
+        made = solve_one(gain, noise, full, worth, first, kinds, terms, rule, power)
         return power if made >= 0 else None
-
-
-def _is_plain(row: object) -> bool:
-    """Whether this is an array of one axis that a kernel takes as it is."""
-    return isinstance(row, np.ndarray) and row.dtype is _FLOAT64 and row.strides == (8,)
 
 
 def _terms(objective: Objective) -> tuple[int, float, float]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.base import Problem
+from slotwise.controllers.batch import is_plain, plain_rows
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.graph import AT_ONCE, Weights, pass_messages
 from slotwise.controllers.learned import Learned, Tensors, rounded, rounding_of, trained
@@ -33,7 +34,6 @@ Index = NDArray[np.int32]
 FLOOR = 1e-3
 """What is added to gains before their logarithm: a thousandth of the noise is nothing."""
 
-_FLOAT64 = np.dtype(np.float64)
 _USER, _PAIR = 3, 2  # numbers of a sender, and of both links between two
 
 
@@ -184,13 +184,12 @@ class Graph(Learned):
         """
         noise, full, given, rows, users = self._seen
         if not (noise_power is noise and p_max is full and weight is given):
-            users = np.size(noise_power)
-            rows = noise_power, p_max, np.ones(users) if weight is None else weight
-            if users == 0 or not all(_is_plain(row, (users,)) for row in rows):
+            arrays = plain_rows(noise_power, p_max, weight)
+            if arrays is None:
                 return None
-            rows = tuple(row[None] for row in rows)
+            users, rows = len(arrays[0]), tuple(row[None] for row in arrays)
             self._seen = noise_power, p_max, weight, rows, users
-        if not _is_plain(gain, (users, users)):
+        if not is_plain(gain, (users, users)):
             return None
         power = np.empty((1, users))
         noises, limits, worths = rows
@@ -210,17 +209,6 @@ class Graph(Learned):
         if pass_messages(*every, near, self.sizes.layers, self._weights, found) >= 0:
             refuse(problem)
         return rounded(problem, power, self.rounding)
-
-
-def _is_plain(array: Any, shape: tuple[int, ...]) -> bool:
-    """Whether this is an array that a kernel takes as it is: it is compiled for no other kind."""
-    return (
-        isinstance(array, np.ndarray)
-        and array.shape == shape
-        and array.dtype is _FLOAT64
-        and array.flags.c_contiguous
-        and array.flags.writeable
-    )
 
 
 @functools.lru_cache(maxsize=16)

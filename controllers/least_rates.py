@@ -18,7 +18,6 @@ nothing of controllers; decisions need the factors as well, in microseconds, and
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -28,7 +27,7 @@ from slotwise.controllers.base import broadcast
 from slotwise.controllers.batch import Batch, batch_of
 from slotwise.controllers.kernels import least_rates
 
-__all__ = ["Feasibility", "Promises", "feasible", "guaranteed", "least_sinr", "promised"]
+__all__ = ["Feasibility", "Promises", "feasible", "guaranteed", "promised"]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -67,23 +66,6 @@ class Promises(NamedTuple):
     kept: Flags
 
 
-def least_sinr(min_rate: Array | float) -> Array:
-    """SINR of a rate: 2^r - 1.
-
-    Parameters
-    ----------
-    min_rate : [..., K] or scalar, float
-        Promised rate, non-negative [bit/s/Hz].
-
-    Returns
-    -------
-    [..., K] or [], float64
-        Linear SINR.
-    """
-    sinr: Array = np.expm1(np.asarray(min_rate, dtype=np.float64) * math.log(2.0))
-    return sinr
-
-
 def feasible(
     gain: Array, noise_power: Array | float, p_max: Array | float, gamma: Array | float
 ) -> Feasibility:
@@ -96,7 +78,7 @@ def feasible(
     noise_power, p_max : [..., K] or scalar, float
         Noise and largest power [W].
     gamma : [..., K] or scalar, float
-        Promised SINRs, linear, see `least_sinr`; zero: none.
+        Promised SINRs, linear, see `slotwise.emulator.promise.least_sinr`; zero: none.
 
     Returns
     -------

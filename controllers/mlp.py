@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.base import broadcast
-from slotwise.controllers.batch import batch_of
+from slotwise.controllers.batch import batch_of, is_plain, plain_rows
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.perceptron import packed, perceive, perceive_one
 from slotwise.controllers.kernels.perceptron_inputs import (
@@ -196,19 +196,14 @@ class Mlp(Learned):
         """Powers of one network whose arrays a kernel takes as they are; else None."""
         noise, full, given, rows, users = self._seen
         if not (noise_power is noise and p_max is full and weight is given):
-            users = np.size(noise_power)
-            rows = noise_power, p_max, np.ones(users) if weight is None else weight
-            if not all(map(_is_plain, rows)):
+            rows = plain_rows(noise_power, p_max, weight)
+            if rows is None:
                 return None
+            users = len(rows[0])
             self._seen = noise_power, p_max, weight, rows, users
-        try:
-            if gain.dtype is not _FLOAT64 or gain.strides != (8 * users, 8):
-                return None
-        except AttributeError:
+        if not is_plain(gain, (users, users)):
             return None
         power = np.empty(users)
-        if not gain.flags.writeable:  # see _is_plain
-            gain = gain.copy()
         status = perceive_one(gain, rows[0], rows[1], rows[2], *self._packed, power)
         return power if status == DECIDED else None
 
@@ -225,13 +220,3 @@ class Mlp(Learned):
             OUT_OF_RANGE: "gain, noise_power, p_max or weight is out of its range",
         }
         return reasons[status]
-
-
-def _is_plain(row: object) -> bool:
-    """Whether this is an array of one axis that a kernel takes as it is."""
-    return (
-        isinstance(row, np.ndarray)
-        and row.dtype is _FLOAT64
-        and row.strides == (8,)
-        and row.flags.writeable  # a kernel is compiled for each kind of memory that it meets
-    )

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.aimed import SCENARIO, Aimed
+from slotwise.controllers.aimed import SCENARIO, Aimed, spared
 from slotwise.controllers.base import Problem, broadcast, full_power_snr
 from slotwise.controllers.beam import polished
-from slotwise.controllers.dinkelbach import prove, vanishing
+from slotwise.controllers.dinkelbach import alone, prove, vanishing
 from slotwise.controllers.fractional import fractional
 from slotwise.controllers.kernels.branching import branch
 from slotwise.controllers.kernels.corner_bound import best_corners
@@ -91,7 +91,8 @@ class Certificate(NamedTuple):
         if self.objective.aim == "sum-rate":
             return f"{self.gap[among].max(initial=0.0):.2g} {self.objective.unit}"
         part = self.gap[among] / np.maximum(self.value[among], np.finfo(float).tiny)
-        return f"{100.0 * part.max(initial=0.0):.2g}%"
+        percent = 100.0 * float(part.max(initial=0.0))
+        return f"{percent:,.0f}%" if percent >= 99.5 else f"{percent:.2g}%"
 
 
 def certify(
@@ -117,8 +118,7 @@ def certify(
     gap : float
         Largest difference to the optimum that is left of a sum rate [bit/s/Hz], positive.
     nodes : int
-        Most parts of the box of powers to look at in each problem, at least one. One takes some
-        microseconds.
+        Most parts of the box of powers to look at in each problem, at least one.
     objective : Objective
         What to maximise: sum rate or energy efficiency, without a promised rate.
     relative_gap : float
@@ -140,19 +140,20 @@ def certify(
     The search for a sum rate starts from the best of all on/off powers up to `CORNER_USERS` users
     and from a beam search beyond, polished by WMMSE; that for an efficiency from what `fractional`
     finds, so that neither is worse.
+
+    A cap of the SINR that counts is unknown to the search, whose bound holds all the same. Powers
+    are the best that it and `fractional` find, cut to the cap, and the bound is the lower of the
+    search's and of what everyone would be worth without interference.
     """
     _check(gap, nodes, objective, relative_gap)
     problem = broadcast(gain, noise_power, p_max, weight)
     lead, (every, order) = problem.weight.shape[:-1], _sorted(flat(problem))
-    if objective.aim == "sum-rate":
-        power, bound, seen = _best_rate(every, gap, nodes)
-    else:
-        power, bound, seen = _best_efficiency(every, objective, relative_gap, nodes)
+    power, bound, seen = _searched(every, objective, gap, relative_gap, nodes)
     reached = np.maximum(objective.value(every.gain, power, every.noise_power, every.weight), 0.0)
-    bound = np.maximum(bound, reached)
     placed = np.empty_like(power)
     np.put_along_axis(placed, order, power, axis=1)
     allowed = gap if objective.aim == "sum-rate" else relative_gap * reached
+    bound = np.maximum(bound, reached)
     # What rounding adds to a difference of sums that are large is not an open gap.
     closed = bound - reached <= allowed + 1e-12 * bound
     return Certificate(
@@ -164,6 +165,21 @@ def certify(
         seen.reshape(lead),
         objective,
     )
+
+
+def _searched(
+    every: Problem, objective: Objective, gap: float, relative_gap: float, nodes: int
+) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Powers of sorted problems, their bounds, and parts looked at."""
+    if objective.aim == "sum-rate":
+        power, bound, seen = _best_rate(every, gap, nodes)
+    else:
+        uncapped = objective._replace(sinr_cap=None)
+        power, bound, seen = _best_efficiency(every, uncapped, relative_gap, nodes)
+    if objective.sinr_cap is not None:
+        power = _most_counted(every, objective, power)
+        bound = np.minimum(bound, alone(every, objective))
+    return power, bound, seen
 
 
 def _check(gap: float, nodes: int, objective: Objective, relative_gap: float) -> None:
@@ -228,6 +244,14 @@ def _best_efficiency(
     return power, *prove(problem, objective, power, gap, nodes)
 
 
+def _most_counted(problem: Problem, objective: Objective, power: Array) -> Array:
+    """Powers cut to the cap on the SINR, or what `fractional` finds where that is worth more."""
+    ends = spared(problem, power, objective), fractional(*problem, objective=objective)[0]
+    gain, noise_power, _, weight = problem
+    searched, climbed = (objective.value(gain, end, noise_power, weight) for end in ends)
+    return np.where((climbed > searched)[:, None], ends[1], ends[0])
+
+
 class Optimum(Aimed):
     """The best powers there are, to a gap that is proved; small networks only.
 
@@ -253,6 +277,11 @@ class Optimum(Aimed):
     ------
     ValueError
         If an option is out of its range, or the network's objective is not served.
+
+    Notes
+    -----
+    Where the network caps the SINR that counts, the proof is of all that could count, and often
+    leaves a gap: see `certify`.
     """
 
     name = "optimum"
@@ -276,6 +305,11 @@ class Optimum(Aimed):
 
     def serve(self, objective: Objective) -> None:
         """See `Aimed.serve`."""
+        if objective.min_rate > 0.0:
+            raise InputError(
+                f"controller {self.name}: radio.min_rate = {objective.min_rate:g}: must be 0, "
+                "optimum knows no promised rates"
+            )
         super().serve(objective)
         _check(self.gap, self.nodes, self.objective, self.relative_gap)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.base import Problem, broadcast
+from slotwise.controllers.batch import is_plain, plain_rows
 from slotwise.controllers.kernels.policy import choose_powers
 from slotwise.controllers.kernels.policy_weights import OWN, packed
 from slotwise.controllers.search import flat, problem_of, refuse
@@ -35,8 +36,6 @@ __all__ = ["FlatPolicy", "FlatPolicySizes", "GraphPolicy", "GraphPolicySizes", "
 Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Shapes = dict[str, tuple[int, ...]]
-
-_FLOAT64 = np.dtype(np.float64)
 
 
 class Policy(Protocol):
@@ -193,41 +192,20 @@ class GraphPolicy:
         """Powers of one network whose arrays a kernel takes as they are; else None.
 
         To look at all arrays from Python takes a while, so rows that were looked at are known
-        again. Those of a living network are read-only, which a kernel is not compiled for, and the
-        same arrays again and again: they are copied once.
+        again.
         """
         noise, full, worth, rows, users = self._seen
         if not (noise_power is noise and p_max is full and weight is worth):
-            users = np.size(noise_power)
-            given = noise_power, p_max, np.ones(users) if weight is None else weight
-            rows = tuple(_lasting(row) for row in given)
-            if users == 0 or not all(_is_plain(row, (1, users)) for row in rows):
+            arrays = plain_rows(noise_power, p_max, weight)
+            if arrays is None:
                 return None
+            users, rows = len(arrays[0]), tuple(row[None] for row in arrays)
             self._seen = noise_power, p_max, weight, rows, users
-        if not _is_plain(gain, (users, users)):
+        if not is_plain(gain, (users, users)):
             return None
         power = np.empty((1, users))
         wrong = choose_powers(gain[None], rows[0], rows[1], rows[2], *self._packed, power)
         return power[0] if wrong < 0 else None
-
-
-def _lasting(row: Any) -> Any:
-    """An array of one row: a view of the array, or a copy of one that nobody can write to."""
-    if not isinstance(row, np.ndarray):
-        return None
-    fixed = row.flags.owndata and not row.flags.writeable
-    return row[None].copy() if fixed else row[None]
-
-
-def _is_plain(array: Any, shape: tuple[int, ...]) -> bool:
-    """Whether this is an array that a kernel takes as it is: it is compiled for no other kind."""
-    return (
-        isinstance(array, np.ndarray)
-        and array.shape == shape
-        and array.dtype is _FLOAT64
-        and array.flags.c_contiguous
-        and array.flags.writeable
-    )
 
 
 class FlatPolicy:

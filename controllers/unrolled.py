@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.base import Problem, broadcast
+from slotwise.controllers.batch import is_plain, plain_rows
 from slotwise.controllers.cards import Card
 from slotwise.controllers.kernels.links import best_of as best_of_each
 from slotwise.controllers.kernels.sparse import Graph
@@ -42,8 +43,6 @@ POLISH_FLOOR = 1e-4
 
 START_SPREAD = 4.0
 """Standard deviation of the logits of random starts."""
-
-_FLOAT64 = np.dtype(np.float64)
 
 
 def sizes_of(card: Card) -> Shape:
@@ -158,7 +157,7 @@ class Unrolled(Learned):
         self._net = packed(found.tensors, self.sizes)
         self._neighbours = Neighbours(sparse) if sparse else None
         self._tracker = tracker_of(csi, doppler)
-        self._seen: tuple[Any, ...] = (None, None, None, None, 0, ())
+        self._seen: tuple[Any, ...] = (None, None, None, (), ())
         self._plainly = starts == 1 and not sparse
         self._searches = flip or polish > 0 or self.rounding != "none"
 
@@ -215,21 +214,17 @@ class Unrolled(Learned):
         None where arguments are not contiguous float64 arrays of one network, or not in range.
         Rows that were looked at are known again, as in `slotwise.controllers.at_once`.
         """
-        noise, full, given, row, users, strides = self._seen
+        noise, full, given, rows, shape = self._seen
         if not (noise_power is noise and p_max is full and weight is given):
-            users = np.size(noise_power)
-            row = np.ones(users) if weight is None else weight
-            if not (_is_plain(noise_power) and _is_plain(p_max) and _is_plain(row)):
+            rows = plain_rows(noise_power, p_max, weight)
+            if rows is None:
                 return None
-            strides = (8 * users, 8)
-            self._seen = noise_power, p_max, weight, row, users, strides
-        try:
-            if gain.dtype is not _FLOAT64 or gain.strides != strides or not gain.flags.writeable:
-                return None
-        except AttributeError:
+            shape = len(rows[0]), len(rows[0])
+            self._seen = noise_power, p_max, weight, rows, shape
+        if not is_plain(gain, shape):
             return None
-        power = np.empty(users)
-        known = pass_once(gain, noise_power, p_max, row, self._net, power)
+        power = np.empty(shape[0])
+        known = pass_once(gain, rows[0], rows[1], rows[2], self._net, power)
         return power if known else None
 
     def _passed(self, problem: Problem) -> Array:
@@ -307,16 +302,6 @@ class UnrolledTiny(Unrolled):
 def _best_among(graph: Graph, *fractions: Array) -> Array:
     """Powers with the highest weighted sum rate among neighbours; among equals the first."""
     return max(fractions, key=lambda fraction: sparse_rate(graph, fraction))
-
-
-def _is_plain(row: object) -> bool:
-    """Whether this is an array of one axis that a kernel takes as it is."""
-    return (
-        isinstance(row, np.ndarray)
-        and row.dtype is _FLOAT64
-        and row.strides == (8,)
-        and row.flags.writeable
-    )
 
 
 def _refuse(problem: Problem) -> NoReturn:

@@ -9,7 +9,8 @@ consumes mu p_k + P_c, and on top of any of them every user may be promised a le
 
 The second is the network's, bits per joule of everything that it consumes; the third adds up what
 each user makes of its own joules (A. Zappone and E. Jorswieck, Found. Trends Commun. Inf. Theory
-11(3-4), 2015, Section 2.2). Solvers maximise it, losses differentiate it, reports compare by it.
+11(3-4), 2015, Section 2.2). Where a scenario caps the SINR, rates count up to the cap. Solvers
+maximise it, losses differentiate it, reports compare by it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from slotwise.emulator.radio import (
     Values,
     consumed_power,
     energy_efficiency,
+    from_db,
     own_energy_efficiency,
     rate,
 )
@@ -45,19 +47,26 @@ class Objective(NamedTuple):
         What a user consumes besides radiating [W].
     min_rate : float
         Rate that every user is promised [bit/s/Hz]; zero: none.
+    sinr_cap : float or None
+        Largest SINR that counts, linear; None: all of it does.
     """
 
     aim: Aim = "sum-rate"
     amplifier_inefficiency: float = 4.0
     circuit_power_w: float = 1.0
     min_rate: float = 0.0
+    sinr_cap: float | None = None
 
     @classmethod
     def of(cls, scenario: Scenario) -> Self:
         """The objective of a scenario."""
         radio = scenario.radio
         return cls(
-            scenario.objective, radio.amplifier_inefficiency, radio.circuit_power_w, radio.min_rate
+            scenario.objective,
+            radio.amplifier_inefficiency,
+            radio.circuit_power_w,
+            radio.min_rate,
+            None if radio.sinr_cap_db is None else float(from_db(radio.sinr_cap_db)),
         )
 
     @property
@@ -87,7 +96,7 @@ class Objective(NamedTuple):
         weight : [..., K], float, optional
             Weights of the rates; left out: one.
         sinr_cap : float, optional
-            Largest SINR that counts, linear.
+            Largest SINR that counts, linear; left out: the objective's own.
         present : [..., K], bool
             Who is there and consumes circuit power; left out: everyone. Who is not must be silent.
 
@@ -96,7 +105,8 @@ class Objective(NamedTuple):
         [...], float
             Value [bit/s/Hz] or [bit/J/Hz], see `unit`; zero where nothing is consumed.
         """
-        rates = rate(gain, power, noise_power, sinr_cap)
+        cap = self.sinr_cap if sinr_cap is None else sinr_cap
+        rates = rate(gain, power, noise_power, cap)
         weighted: Any = rates if weight is None else weight * rates
         radio = self.amplifier_inefficiency, self.circuit_power_w
         if self.aim == "weighted-energy-efficiency":

@@ -113,6 +113,11 @@ class Scenario(Section):
             _combinable(where, layout, channel, self.csi)
         if self.population.profile is not None and self.layout.kind != "sites":
             raise ValueError("population.profile needs layout.kind = sites")
+        if self.objective != "sum-rate" and self.radio.circuit_power_w <= 0.0:
+            raise ValueError(
+                f"radio.circuit_power_w = {self.radio.circuit_power_w}: with objective = "
+                f"{self.objective} the least powers would be the best; must be positive"
+            )
         slots = (self.csi.period_s or self.timing.slot_s) / self.timing.slot_s
         if slots < 0.5 or abs(slots - round(slots)) > 1e-6 * slots:
             raise ValueError(
@@ -226,7 +231,7 @@ def parse(table: Mapping[str, Any], where: str = "scenario", base: Path | None =
         One line for the first thing that is wrong.
     """
     try:
-        return Scenario.model_validate(_anchored(table, base))
+        return Scenario.model_validate(anchored(table, base))
     except ValidationError as error:
         raise InputError(f"{where}: {_first_line(error)}") from None
 
@@ -241,20 +246,63 @@ def _list(words: Sequence[str]) -> str:
     return ", ".join(words)
 
 
-def _override(table: dict[str, Any], override: str) -> None:
-    """Set one dotted field of a nested table in place."""
+def assignment(override: str) -> tuple[str, Any]:
+    """Dotted field and value of ``"section.field=value"``.
+
+    Raises
+    ------
+    InputError
+        If it is not written like this.
+    """
     name, equals, text = override.partition("=")
-    keys = name.strip().split(".")
-    if not equals or not all(keys):
+    field = name.strip()
+    if not equals or not all(field.split(".")):
         raise InputError(f"override {override!r}: write it as section.field=value")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        return field, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        return field, text.strip()
+
+
+def changed(scenario: Scenario, values: Mapping[str, Any], where: str = "scenario") -> Scenario:
+    """A scenario with some fields set to other values, one after another.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Stays as it is.
+    values : mapping of str to object
+        By dotted name, as overrides set them: another ``kind`` gives the section that kind's
+        defaults, and ``"none"`` leaves a field out.
+    where : str
+        What errors call the source.
+
+    Raises
+    ------
+    InputError
+        One line for the first thing that is wrong.
+    """
+    table = scenario.model_dump()
+    for field, value in values.items():
+        _assign(table, field, value, where)
+    return parse(table, where)
+
+
+def _override(table: dict[str, Any], override: str) -> None:
+    """Set one field of a nested table in place."""
+    field, value = assignment(override)
+    _assign(table, field, value, f"override {override!r}")
+
+
+def _assign(table: dict[str, Any], field: str, value: Any, where: str) -> None:
+    """Set one dotted field of a nested table in place."""
+    keys = field.split(".")
     for key in keys[:-1]:
-        inner = table.setdefault(key, {})
+        inner = table.get(key)
+        if inner is None:
+            inner = table[key] = {}
         if not isinstance(inner, dict):
-            raise InputError(f"override {override!r}: {key} is a value, not a section")
+            raise InputError(f"{where}: {key} is a value, not a section")
         table = inner
     if keys[-1] == "kind" and table.get("kind") != value:
         table.clear()
@@ -264,12 +312,12 @@ def _override(table: dict[str, Any], override: str) -> None:
         table[keys[-1]] = value
 
 
-def _anchored(value: Any, base: Path | None, key: str = "") -> Any:
+def anchored(value: Any, base: Path | None, key: str = "") -> Any:
     """Make file paths absolute, so that a resolved scenario means the same everywhere."""
     if isinstance(value, Mapping):
-        return {name: _anchored(inner, base, name) for name, inner in value.items()}
+        return {name: anchored(inner, base, name) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_anchored(inner, base, key) for inner in value]
+        return [anchored(inner, base, key) for inner in value]
     is_path = key in ("path", "replay_path") and isinstance(value, str)
     if is_path and base is not None and not value.startswith("package:"):
         return str(base / value)

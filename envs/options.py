@@ -52,7 +52,7 @@ class OptionValues(TypedDict, total=False):
     levels: int
     observation: Form
     neighbours: int
-    reward: Reward
+    reward: Reward | None
     per_user: bool
     shortfall_price: float
     gain_range_db: Sequence[float] | None
@@ -78,7 +78,7 @@ class Options:
     reward : str
         What is rewarded.
     per_user : bool
-        Whether the reward is divided by the number of users.
+        Whether the reward, prices included, is divided by the number of users.
     shortfall_price : float
         What the reward loses for each bit/s/Hz that a user's rate lacks to the promised one.
     scale : GainScale
@@ -116,14 +116,14 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
         ``dict``, ``flat``, ``local`` or ``graph``.
     neighbours : int
         Strongest interferers in either direction that a local observation tells of, at least one.
-    reward : str
+    reward : str, optional
         ``sum-rate``, ``difference``, ``energy-efficiency``, ``proportional-fairness`` or
-        ``weighted-energy-efficiency``; left out: the scenario's objective.
+        ``weighted-energy-efficiency``; None: the scenario's objective.
     per_user : bool
-        Divide the reward by the number of users.
+        Divide the reward, and with it what a shortfall costs, by the number of users.
     shortfall_price : float
-        Non-negative; the reward loses so much for each bit/s/Hz that a user's mean rate since the
-        last report lacks to ``radio.min_rate``.
+        Non-negative, and positive only where ``radio.min_rate`` is; the reward loses so much for
+        each bit/s/Hz that a user's mean rate since the last report lacks to that.
     gain_range_db : pair of float, optional
         Ends of the scale of gains [dB above the noise at full power]; left out: as suits the
         scenario.
@@ -150,6 +150,7 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
         )
     levels = _count("levels", values.get("levels", 10), 2)
     bounds = values.get("gain_range_db")
+    reward = values.get("reward")
     per_user = values.get("per_user", False)
     if not isinstance(per_user, bool | np.bool_):
         raise InputError(f"per_user = {per_user!r}: must be true or false")
@@ -159,9 +160,9 @@ def options_of(scenario: str | Path | Mapping[str, Any] | Scenario, **values: An
         levels=levels,
         observation=_one_of("observation", values.get("observation", "dict"), Form),
         neighbours=_count("neighbours", values.get("neighbours", 5), 1),
-        reward=_one_of("reward", values.get("reward", found.objective), Reward),
+        reward=_one_of("reward", found.objective if reward is None else reward, Reward),
         per_user=bool(per_user),
-        shortfall_price=_price(values.get("shortfall_price", 0.0)),
+        shortfall_price=_price(values.get("shortfall_price", 0.0), found),
         scale=gain_scale(found) if bounds is None else scale_between(bounds),
         render_mode=_render_mode(values.get("render_mode")),
     )
@@ -192,10 +193,15 @@ def _one_of(name: str, value: Any, allowed: Any) -> Any:
     return value
 
 
-def _price(value: Any) -> float:
+def _price(value: Any, scenario: Scenario) -> float:
     sound = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not sound or not 0.0 <= value < math.inf:
         raise InputError(f"shortfall_price = {value!r}: must be a non-negative finite number")
+    if value > 0.0 and scenario.radio.min_rate <= 0.0:
+        raise InputError(
+            f"shortfall_price = {value!r}: radio.min_rate = {scenario.radio.min_rate} promises "
+            'nothing that could be missed; give overrides=["radio.min_rate=0.5"] or so'
+        )
     return float(value)
 
 

@@ -67,8 +67,10 @@ class ParallelPowerControl(ParallelEnv[str, Codes, Any]):  # type: ignore[misc]
         Let `reset` tell also of all who are not there yet, as rows of nobody. For libraries that
         make room for all possible agents at the beginning, such as TorchRL.
     **options
-        See `slotwise.envs.options.options_of`; ``reward`` is ``difference`` unless stated or the
-        scenario's objective is another than the sum rate, and ``observation`` is ``local``.
+        See `slotwise.envs.options.options_of`; ``observation`` is ``local``. Unless stated,
+        ``reward`` is each agent's own ``difference`` where the scenario's objective is the sum
+        rate; where it is another, it is the network's, shared by all. ``shortfall`` in `infos` is
+        the network's.
 
     Attributes
     ----------
@@ -111,7 +113,7 @@ class ParallelPowerControl(ParallelEnv[str, Codes, Any]):  # type: ignore[misc]
             )
         values: OptionValues = {**options, "observation": "local"}
         self.options = options_of(scenario, **values)
-        if "reward" not in options and self.options.reward == "sum-rate":
+        if options.get("reward") is None and self.options.reward == "sum-rate":
             self.options = replace(self.options, reward="difference")
         self.max_episode_steps = max_episode_steps
         self.render_mode = self.options.render_mode

@@ -9,11 +9,8 @@ lived one after another in a quiet process.
 from __future__ import annotations
 
 import shutil
-import signal
-import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,11 +20,9 @@ from slotwise.runs.place import refusal
 from slotwise.runs.progress import Board, Stopped, beyond, progress_bar
 from slotwise.runs.quiet import quiet
 from slotwise.runs.simulation import simulate
+from slotwise.runs.workers import Lost, Workers, spread
 
 __all__ = ["Cell", "CellError", "Failure", "live_in_parallel", "live_in_quiet"]
-
-
-_IDLE_S = 10
 
 
 class CellError(RuntimeError):
@@ -150,63 +145,31 @@ def live_in_parallel(cells: Sequence[Cell], label: str, *, jobs: int | None, sho
     Raises
     ------
     CellError
-        After the last cell, if some failed or a process was killed.
+        After the last cell, if some failed, or killed their processes twice.
     InputError
         At once, if no other cell could fare better.
     """
-    from joblib import Parallel, cpu_count, delayed, parallel_config
-    from joblib.externals.loky.process_executor import BrokenProcessPool
-
-    workers = min(jobs or cpu_count(), len(cells))
-    if workers == 1:
+    workers = Workers(jobs=jobs)
+    if workers.count(len(cells)) == 1:
         live_in_quiet(cells, label, shown=shown)
         return
     failures: list[Failure] = []
     total = sum(cell.slots for cell in cells)
     with Board(len(cells)) as board, progress_bar(label, total, shown=shown, poll=board.total):
-        # An idle process ends soon: nobody else would end it after its owner has been killed.
-        pool = parallel_config(
-            "loky",
-            n_jobs=workers,
-            inner_max_num_threads=1,
-            idle_worker_timeout=_IDLE_S,
-        )
-        with pool, _deaf_children():
-            outcomes = Parallel(return_as="generator_unordered", batch_size=1)(
-                delayed(_in_worker)(cell, board.path, number) for number, cell in enumerate(cells)
-            )
-        try:
-            for failure in outcomes:
-                if failure is not None:
-                    failures.append(failure)
-                    if failure.hopeless:
-                        board.stop()
-        except BrokenProcessPool:
-            raise CellError(
-                "a process of the comparison was killed, perhaps for want of memory; finished "
-                "cells are kept, and the same command goes on from there, with --jobs 1 in one "
-                "process"
-            ) from None
+        tasks = [(cell, board.path, number) for number, cell in enumerate(cells)]
+        for number, outcome in spread(_in_worker, tasks, workers):
+            if isinstance(outcome, Lost):
+                failures.append(Failure(cells[number], outcome.line, "", hopeless=False))
+            elif outcome is not None:
+                failures.append(outcome)
+                if outcome.hopeless:
+                    board.stop()
     _raise_for(failures, len(cells))
 
 
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Start processes that ignore Ctrl-C: the one that was asked to stop stops them, quietly."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not the main thread, which alone may say what a signal does
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _in_worker(cell: Cell, board: str, number: int) -> Failure | None:
+def _in_worker(task: tuple[Cell, str, int]) -> Failure | None:
     """Live a cell in a process of its own; whoever asked for it is told how far it is."""
-    sys.stdout = sys.stderr  # standard output belongs to the command's answer
+    cell, board, number = task
     write = Board.writer(board, number)
     try:
         write(0)

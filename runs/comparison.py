@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from slotwise.controllers.aimed import Aimed
+from slotwise.controllers.registry import make
+from slotwise.emulator.objective import Objective
 from slotwise.emulator.scenario import InputError, Scenario, load
 from slotwise.runs.cells import live_in_parallel, live_in_quiet
 from slotwise.runs.directory import write_json
@@ -19,6 +22,7 @@ from slotwise.runs.place import alone, writing
 from slotwise.runs.plan import Plan, Table, check_place
 from slotwise.runs.pooled import Comparison, fault_words, pool, was_abandoned
 from slotwise.runs.progress import note, progress_bar
+from slotwise.runs.room import check_room, trained_elsewhere
 from slotwise.runs.simulation import rehearse
 
 __all__ = ["Comparison", "compare", "kept", "own_slots"]
@@ -81,6 +85,7 @@ def compare(
         range(seeds) if isinstance(seeds, int) else seeds,
         own_slots(network) if slots is None else slots,
     )
+    _check_served(plan, progress)
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs = {jobs}: must be at least 1")
     directory = Path(out)
@@ -95,6 +100,26 @@ def compare(
                 with progress_bar("report", None, shown=progress):
                     write_report(directory)
     return result
+
+
+def _check_served(plan: Plan, progress: bool) -> None:
+    """Refuse before anything is lived who does not serve what the network is for, or so many.
+
+    Who was trained in another layout is told of.
+
+    Raises
+    ------
+    InputError
+        Naming the controller, the objective or the number of users, and what it serves.
+    """
+    objective = Objective.of(plan.scenario)
+    for spec in plan.controllers:
+        controller = make(spec)
+        if isinstance(controller, Aimed):
+            controller.serve(objective)
+        check_room(spec, controller, plan.scenario)
+        if progress and (words := trained_elsewhere(controller, plan.scenario)):
+            note(f"{spec}: {words}")
 
 
 def _carry_out(plan: Plan, directory: Path, jobs: int | None, progress: bool) -> Comparison:

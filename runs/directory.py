@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.emulator.scenario import InputError
 from slotwise.emulator.trace import COLUMNS, Column
 from slotwise.runs.life import Life
@@ -98,12 +99,8 @@ def read_run(directory: Path) -> Life:
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON object whole or not at all; numbers that are not finite become null."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_text(json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n", "utf-8")
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
+    write_whole(path, content.encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -37,12 +37,14 @@ def options_table() -> str:
             meaning = f"{meaning}: see [{_SECTIONS[name]}](#{_SECTIONS[name]})"
         value = _STATED.get(name, getattr(defaults, name, None))
         default = "left out" if value is None else f"`{value!r}`".replace("'", '"')
+        default = _WORDED.get(name, default)
         allowed = ", ".join(f'`"{word}"`' for word in words) or plain
         rows.append((f"`{name}`", allowed, default, meaning))
     return table(("Option", "Allowed", "Default", "Meaning"), rows)
 
 
-_STATED: Mapping[str, Any] = {"overrides": (), "gain_range_db": None, "reward": "the objective"}
+_STATED: Mapping[str, Any] = {"overrides": (), "gain_range_db": None}
+_WORDED = {"reward": "`None`: the scenario's objective"}
 _SECTIONS = {"action": "actions", "observation": "observations", "reward": "rewards"}
 _KINDS: Mapping[Any, str] = {
     int: "integer",

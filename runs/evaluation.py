@@ -189,12 +189,9 @@ def _answer(spec: str, controller: Controller, frozen: Frozen, part: slice) -> t
 
 def _serve(controllers: Mapping[str, Controller], objective: Objective) -> None:
     """Let those who can serve the objective."""
-    for spec, controller in controllers.items():
+    for controller in controllers.values():
         if isinstance(controller, Aimed):
-            try:
-                controller.serve(objective)
-            except ValueError as error:
-                raise InputError(f"controller {spec}: {error}") from error
+            controller.serve(objective)
 
 
 def _batch(

@@ -32,7 +32,8 @@ class Frozen:
     sinr_cap : float, optional
         SINR up to which rates count, linear.
     objective : Objective
-        What controllers serve that can, and are compared by.
+        What controllers serve that can, and are compared by; its cap on the SINR is that of the
+        draws.
     """
 
     gain: Array
@@ -41,6 +42,12 @@ class Frozen:
     weight: Array
     sinr_cap: float | None = None
     objective: Objective = SUM_RATE
+
+    def __post_init__(self) -> None:
+        if self.sinr_cap is None:
+            object.__setattr__(self, "sinr_cap", self.objective.sinr_cap)
+        served = self.objective._replace(sinr_cap=self.sinr_cap)
+        object.__setattr__(self, "objective", served)
 
     @classmethod
     def of(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.emulator.objective import Aim, Objective
-from slotwise.emulator.promise import beyond_reach
+from slotwise.emulator.promise import beyond_reach, is_short, least_sinr
 from slotwise.emulator.radio import rate
 from slotwise.emulator.trace import Column
 from slotwise.runs.frozen import Frozen
@@ -27,8 +27,6 @@ MERIT: Final[Mapping[Aim, str]] = {
     "weighted-energy-efficiency": "own_efficiency_bit_per_joule",
 }
 """Figure of a life's summary that says how well an objective was served."""
-
-_ROUNDING = 1e-6  # of a promised rate
 
 
 class Kept(TypedDict):
@@ -95,14 +93,14 @@ def judge(frozen: Frozen, part: slice, power: Array) -> Judged:
     rates = rate(gain, power, noise_power, cap)
     infeasible = np.zeros(len(gain), np.bool_)
     if objective.min_rate > 0.0:
-        target = np.full(power.shape, 2.0**objective.min_rate - 1.0)
-        infeasible = beyond_reach(gain, noise_power, frozen.p_max, target)
+        target = np.full(power.shape, least_sinr(objective.min_rate))
+        infeasible = beyond_reach(gain, noise_power, frozen.p_max, target, cap)
     return Judged(
         objective,
         power.shape[-1],
         objective.value(gain, power, noise_power, frozen.weight, cap),
         np.vecdot(frozen.weight, rates),
-        np.sum(rates < objective.min_rate * (1.0 - _ROUNDING), axis=1),
+        np.sum(is_short(rates, objective.min_rate), axis=1),
         infeasible,
     )
 

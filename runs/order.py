@@ -81,7 +81,10 @@ class Order:
         if self.scenario is not None:
             return load(self.scenario, self.overrides)
         if self.overrides:
-            raise InputError("--set: only with a scenario")
+            raise InputError(
+                f"--set {self.overrides[0]}: only with a scenario; without one, the network "
+                f"{self.network} learns from networks of every kind"
+            )
         return None
 
     def wish(self, scenario: Scenario | None) -> Wish:

@@ -20,7 +20,7 @@ from slotwise.runs.directory import is_run, read_json, slug
 from slotwise.runs.place import check_writable
 from slotwise.runs.simulation import command_line, versions
 
-__all__ = ["Plan", "Table", "check_place"]
+__all__ = ["Plan", "Table", "check_controllers", "check_place", "check_seeds", "first_difference"]
 
 Table = dict[str, list[Cell]]
 """Cells by controller, in the order of the seeds."""
@@ -61,7 +61,7 @@ class Plan:
         """
         if slots < 1:
             raise InputError(f"slots = {slots}: must be at least 1")
-        return cls(scenario, _check_controllers(controllers), _check_seeds(seeds), slots)
+        return cls(scenario, check_controllers(controllers), check_seeds(seeds), slots)
 
     @property
     def label(self) -> str:
@@ -107,8 +107,14 @@ class Plan:
         return type(self)(scenario, self.controllers, self.seeds, self.slots)
 
 
-def _check_controllers(controllers: Sequence[str]) -> tuple[str, ...]:
-    """Canonical specs of controllers that can be built, each once."""
+def check_controllers(controllers: Sequence[str]) -> tuple[str, ...]:
+    """Canonical specs of controllers that can be built, each once.
+
+    Raises
+    ------
+    InputError
+        If one is unknown, named twice, or goes on from an earlier life, or there is none.
+    """
     specs: list[str] = []
     for spec in controllers:
         if make(spec).lasting:
@@ -122,7 +128,14 @@ def _check_controllers(controllers: Sequence[str]) -> tuple[str, ...]:
     return tuple(specs)
 
 
-def _check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+def check_seeds(seeds: Sequence[int]) -> tuple[int, ...]:
+    """Seeds that are different and zero or more.
+
+    Raises
+    ------
+    InputError
+        If they are not, or there is none.
+    """
     numbers = [int(seed) for seed in seeds]
     if not numbers:
         raise InputError("no seeds: at least one network is needed")
@@ -172,15 +185,23 @@ def _difference(recorded: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
     there = (recorded.get("versions") or {}).get("slotwise")
     if there != facts["versions"]["slotwise"]:
         return f"it was made by slotwise {there}, this is {facts['versions']['slotwise']}"
-    return _first_difference(recorded.get("scenario"), facts["scenario"], "")
+    return first_difference(recorded.get("scenario"), facts["scenario"], "")
 
 
-def _first_difference(there: Any, here: Any, name: str) -> str:
-    """First field in which two resolved scenarios differ, with both values."""
+def first_difference(there: Any, here: Any, name: str) -> str:
+    """First field in which two nested mappings differ, with both values; empty if none.
+
+    Parameters
+    ----------
+    there, here : Any
+        What was recorded and what is asked for, as JSON has them.
+    name : str
+        Of what is compared; empty at the root.
+    """
     if isinstance(there, Mapping) and isinstance(here, Mapping):
         for key in dict.fromkeys([*here, *there]):
             inner = f"{name}.{key}" if name else str(key)
-            found = _first_difference(there.get(key), here.get(key), inner)
+            found = first_difference(there.get(key), here.get(key), inner)
             if found:
                 return found
         return ""

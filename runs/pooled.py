@@ -263,7 +263,9 @@ def fault_lines(causes: Sequence[str], decisions: int) -> list[str]:
     failed = [cause for cause in causes if not cause.startswith("learning: ")]
     lines = []
     if failed:
-        lines.append(f"{len(failed):,} of {decisions:,} decisions failed, first: {failed[0]}")
+        few = f"{len(failed):,} of {decisions:,} decisions failed, first: "
+        none = f"every one of {decisions:,} decisions failed, all figures are the fallback's: "
+        lines.append((none if len(failed) >= decisions else few) + failed[0])
     if learning:
         lines.append(f"learning failed and was given up: {learning[0].removeprefix('learning: ')}")
     return lines

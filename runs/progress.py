@@ -43,6 +43,7 @@ def progress_bar(
     *,
     shown: bool = True,
     poll: Callable[[], int] | None = None,
+    words: Callable[[], str] | None = None,
     threadless: bool = False,
 ) -> Iterator[Callable[[int], None]]:
     """Draw a bar with the time left on standard error while the work lasts.
@@ -57,7 +58,8 @@ def progress_bar(
         False draws nothing. Nothing is drawn either where standard error is not a terminal.
     poll : callable, optional
         Steps done so far, asked for at each redrawing; without it the caller reports.
-
+    words : callable, optional
+        What else there is to say, asked for at each redrawing.
     threadless : bool
         Redraw only while the caller reports, and never from a thread of the bar's own, which would
         take the interpreter away from whatever is being measured.
@@ -70,7 +72,7 @@ def progress_bar(
     if not shown or not sys.stderr.isatty():
         yield _ignore
         return
-    bar, task = _bar(label, total, poll, threadless)
+    bar, task = _bar(label, total, poll, words, threadless)
     drawn = time.monotonic()
 
     def report(done: int) -> None:
@@ -98,7 +100,11 @@ if TYPE_CHECKING:
 
 
 def _bar(
-    label: str, total: int | None, poll: Callable[[], int] | None, threadless: bool
+    label: str,
+    total: int | None,
+    poll: Callable[[], int] | None,
+    words: Callable[[], str] | None,
+    threadless: bool,
 ) -> tuple[Progress, TaskID]:
     from rich.console import Console
     from rich.progress import (
@@ -117,6 +123,8 @@ def _bar(
             for task in self.tasks:
                 if poll is not None:
                     self.update(task.id, completed=poll())
+                if words is not None:
+                    self.update(task.id, words=words())
                 if (task.elapsed or 0.0) >= _UNSEEN_S:
                     yield self.make_tasks_table([task])
 
@@ -127,12 +135,13 @@ def _bar(
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
+        *([] if words is None else [TextColumn("{task.fields[words]}", markup=False)]),
         console=Console(stderr=True),
         transient=True,
         auto_refresh=not threadless,
         refresh_per_second=_REDRAWS_PER_S,
     )
-    return bar, bar.add_task(label, total=total)
+    return bar, bar.add_task(label, total=total, words="")
 
 
 class Stopped(Exception):

@@ -73,11 +73,13 @@ def show_comparison(result: Comparison, *lines: str) -> None:
     show(*parts, *learning_tables(learning), *lines)
 
 
-def show_evaluation(results: Mapping[str, Evaluation]) -> None:
-    """Print an evaluation; long specs are folded where the terminal is narrow."""
-    whole = evaluation_table(results)
+def show_evaluation(
+    results: Mapping[str, Evaluation], *lines: str, bandwidth_hz: float | None = None
+) -> None:
+    """Print an evaluation, and lines below; long specs are folded where the terminal is narrow."""
+    whole = evaluation_table(results, bandwidth_hz=bandwidth_hz)
     fits = width(whole) <= console_for([whole]).width
-    show(whole if fits else evaluation_table(results, fold=_NARROW))
+    show(whole if fits else evaluation_table(results, _NARROW, bandwidth_hz), *lines)
 
 
 def comparison_table(
@@ -203,14 +205,29 @@ def network_line(result: Comparison) -> str:
     )
 
 
-def evaluation_table(results: Mapping[str, Evaluation], fold: int = 1000) -> Table:
-    """Controllers on frozen draws, one a row; what they are compared by comes first."""
+def evaluation_table(
+    results: Mapping[str, Evaluation], fold: int = 1000, bandwidth_hz: float | None = None
+) -> Table:
+    """Controllers on frozen draws, one a row; what they are compared by comes first.
+
+    Parameters
+    ----------
+    results : mapping of str to Evaluation
+        What to show.
+    fold : int
+        Longest line of a spec.
+    bandwidth_hz : float, optional
+        Over which bits per joule are counted; left out: per hertz.
+    """
     first = next(iter(results.values()))
     head = _MERITS[first["objective"]]
+    unit, scale = _merit_unit(results, bandwidth_hz)
     columns: list[tuple[str, Callable[[Evaluation], str]]] = [
         (
-            f"{head}\n± std. error\n[{_unit_of(first)}]",
-            lambda row: plus_minus(row["mean_merit"], row["std_error"]),
+            f"{head}\n± std. error\n[{unit}]",
+            lambda row: plus_minus(
+                _times(row["mean_merit"], scale), _times(row["std_error"], scale)
+            ),
         ),
         ("relative\n± 95% conf.\n[%]", _relative),
         ("mean\nsum rate\n[bit/s/Hz]", lambda row: number(row["mean_sum_rate"], 4)),
@@ -238,8 +255,19 @@ _MERITS = {
 }
 
 
-def _unit_of(row: Evaluation) -> str:
-    return "bit/s/Hz" if row["objective"] == "sum-rate" else "bit/J/Hz"
+def _merit_unit(results: Mapping[str, Evaluation], bandwidth_hz: float | None) -> tuple[str, float]:
+    """Unit of what controllers are compared by, and what to multiply an evaluation's figures by."""
+    if next(iter(results.values()))["objective"] == "sum-rate":
+        return "bit/s/Hz", 1.0
+    if bandwidth_hz is None:
+        return "bit/J/Hz", 1.0
+    merits = [_times(row["mean_merit"], bandwidth_hz) for row in results.values()]
+    unit, scale = energy_unit(merits)
+    return unit, bandwidth_hz * scale
+
+
+def _times(value: float | None, scale: float) -> float | None:
+    return None if value is None else scale * value
 
 
 def _share(kept: Kept | None, which: Literal["infeasible", "broken"]) -> str:
@@ -300,7 +328,8 @@ def run_table(summary: Mapping[str, Any], objective: Aim = "sum-rate") -> Table:
     summary : mapping
         Of a life, `slotwise.runs.summary.summarise`.
     objective : str
-        The network's: users' own efficiencies are shown where they are it.
+        The network's: its figure comes first. Users' own efficiencies are shown where they are
+        it.
     """
     table = plain_table("quantity", "value")
     if objective == "weighted-energy-efficiency":
@@ -308,7 +337,10 @@ def run_table(summary: Mapping[str, Any], objective: Aim = "sum-rate") -> Table:
         unit, factor = energy_unit([own])
         add(table, f"sum of users' efficiencies [{unit}]", scaled(own, factor, 4))
     unit, factor = energy_unit([summary.get("energy_efficiency_bit_per_joule")])
-    for label, key, scale in _RUN_ROWS:
+    from slotwise.runs.merits import MERIT  # it needs the emulator, other tables do not
+
+    first = MERIT[objective]
+    for label, key, scale in sorted(_RUN_ROWS, key=lambda row: row[1] != first):
         value = summary.get(key)
         if scale is None:
             add(table, label, MISSING if value is None else f"{value:,}")

@@ -10,14 +10,14 @@ import math
 import platform
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, cast
 
 from slotwise.controllers.cards import Card, Network, Result, architecture_of, write
 from slotwise.emulator.scenario import InputError, Scenario
@@ -29,12 +29,25 @@ from slotwise.runs.progress import note, progress_bar
 from slotwise.runs.quiet import single_threaded
 
 if TYPE_CHECKING:
+    from slotwise.controllers.training.draws import Spread
     from slotwise.controllers.training.loop import Outcome, Task
     from slotwise.controllers.training.recipe import Recipe
     from slotwise.controllers.training.search import Trial
     from slotwise.controllers.training.subjects import Subject
+    from slotwise.runs.workers import Workers
 
-__all__ = ["Order", "Trained", "checkpoint_of", "fitted", "train", "trials_of", "versions"]
+__all__ = [
+    "Order",
+    "Trained",
+    "checkpoint_of",
+    "fitted",
+    "spread_over",
+    "train",
+    "trials_of",
+    "versions",
+]
+
+R = TypeVar("R")
 
 _SUFFIX = ".safetensors"
 _SHARE_OF_A_TRIAL = 0.1
@@ -76,6 +89,7 @@ def train(
     logs: Path | None = None,
     force: bool = False,
     test_samples: int = 10_000,
+    workers: Workers | None = None,
     progress: bool = False,
 ) -> Trained:
     """Train a network, judge it, and write it.
@@ -95,6 +109,9 @@ def train(
         Replace ``out``, and start anew where there is a checkpoint.
     test_samples : int
         Draws to judge by; a fifth of them at 100 users.
+    workers : Workers, optional
+        Who draws and solves a fixed set of samples, which is the same whoever does; left out: this
+        process.
     progress : bool
         Say on standard error how far it is.
 
@@ -119,12 +136,25 @@ def train(
         place.unlink(missing_ok=True)
         trials_of(out).unlink(missing_ok=True)
     with writing(out), _threads(order.network):
-        subject, trials = _searched(order, subject, trials_of(out), progress)
-        task = _task(subject, progress)
+        spread = spread_over(workers)
+        subject, trials = _searched(order, subject, trials_of(out), spread, progress)
+        task = _task(subject, spread, progress)
         outcome = fitted(task, subject.recipe, place, logs, f"train {order.network}", progress)
         results = _kept(order, out, subject, task, outcome, scenario, test_samples, progress)
     if checkpoint is None:
         place.unlink(missing_ok=True)
+    return _told(order, out, subject, outcome, results, trials)
+
+
+def _told(
+    order: Order,
+    out: Path,
+    subject: Subject,
+    outcome: Outcome,
+    results: Sequence[Result],
+    trials: Sequence[Trial],
+) -> Trained:
+    """What a training came to."""
     return Trained(
         file=str(out),
         network=order.network,
@@ -162,8 +192,25 @@ def _check(order: Order, out: Path, place: Path, logs: Path | None, force: bool)
     check_writable(place.parent)
 
 
+def spread_over(workers: Workers | None) -> Spread:
+    """The way in which these workers draw blocks of samples; None: this process draws them."""
+    from slotwise.controllers.training.draws import in_turn
+
+    if workers is None:
+        return in_turn
+    from slotwise.runs.workers import Lost, spread
+
+    def over(do: Callable[[int], R], tasks: Iterable[int]) -> Iterator[tuple[int, R]]:
+        for number, result in spread(do, tasks, workers):
+            if isinstance(result, Lost):
+                raise RuntimeError(f"block {number} of samples: {result.line}")  # noqa: TRY004
+            yield number, result
+
+    return over
+
+
 def _searched(
-    order: Order, subject: Subject, journal: Path, progress: bool
+    order: Order, subject: Subject, journal: Path, spread: Spread, progress: bool
 ) -> tuple[Subject, list[Trial]]:
     """The subject with the recipe that trials chose, and the trials."""
     if not order.trials:
@@ -180,7 +227,7 @@ def _searched(
                 note(f"{of}: batch {trial.batch}, rate {trial.learning_rate:.2e}: {value}")
 
         trials = search(
-            lambda recipe: subject.make(recipe, _SHARE_OF_A_TRIAL),
+            lambda recipe: subject.make(recipe, _SHARE_OF_A_TRIAL, spread=spread),
             subject.recipe,
             order.trials,
             share=_SHARE_OF_A_TRIAL,
@@ -193,9 +240,9 @@ def _searched(
     return subject._replace(recipe=recipe), trials
 
 
-def _task(subject: Subject, progress: bool) -> Task:
+def _task(subject: Subject, spread: Spread, progress: bool) -> Task:
     with progress_bar("draw", subject.samples or None, shown=progress) as done:
-        return subject.make(subject.recipe, progress=done)
+        return subject.make(subject.recipe, progress=done, spread=spread)
 
 
 def fitted(

@@ -30,7 +30,7 @@ from slotwise.controllers.kernels.packs import (
 from slotwise.emulator.kernels.compilation import kernel
 from slotwise.emulator.kernels.logarithm import log2_1p
 
-__all__ = ["Box", "Objective", "objective_of", "room_for_box", "shrink", "sums", "value_of"]
+__all__ = ["Box", "Priced", "priced_of", "room_for_box", "shrink", "sums", "value_of"]
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ _WORTH_IT = 0.05  # of a power's spread: taking less from it does not call for a
 _ROUNDING = 1e-12  # relative: how far the ends of where a slope is zero may be off
 
 
-class Objective(NamedTuple):
+class Priced(NamedTuple):
     """What is maximised, in units of noise at full power; see the module's formula.
 
     Attributes
@@ -103,7 +103,7 @@ class Box(NamedTuple):
 
 
 @kernel()
-def objective_of(links: Links, count: int, price: Array) -> Objective:
+def priced_of(links: Links, count: int, price: Array) -> Priced:
     """The objective of loaded links.
 
     Parameters
@@ -125,7 +125,7 @@ def objective_of(links: Links, count: int, price: Array) -> Objective:
         for j in range(count):
             heard[k * width + j] = links.heard[k, j]
             cross[k * width + j] = links.cross[k, j]
-    return Objective(count, not np.any(cost > 0.0), heard, cross, direct, weight, cost)
+    return Priced(count, not np.any(cost > 0.0), heard, cross, direct, weight, cost)
 
 
 @kernel(inline=True)
@@ -153,37 +153,37 @@ def sums(rows: Array, factor: Array, base: float, count: int, total: Array) -> N
 
 
 @kernel(reorder=True)
-def value_of(aim: Objective, point: Array, noise: Array, logs: Array) -> float:
+def value_of(priced: Priced, point: Array, noise: Array, logs: Array) -> float:
     """Objective at a point.
 
     Parameters
     ----------
-    aim : Objective
+    priced : Priced
         What is maximised.
     point : [padded(count)], float64
         Powers as fractions of the largest, zero in the padding.
     noise, logs : [padded(count)], float64
         Room for interference and for logarithms.
     """
-    sums(aim.heard, point, 1.0, aim.users, noise)
+    sums(priced.heard, point, 1.0, priced.users, noise)
     for k in range(point.size):
-        logs[k] = aim.direct[k] * point[k] / noise[k]
+        logs[k] = priced.direct[k] * point[k] / noise[k]
     for k in range(point.size):
         logs[k] = log2_1p(logs[k])
     value = 0.0
     for k in range(point.size):
-        value += _PER_BIT * aim.weight[k] * logs[k] - aim.price[k] * point[k]
+        value += _PER_BIT * priced.weight[k] * logs[k] - priced.price[k] * point[k]
     return value
 
 
 @kernel(inline=True)
-def _hear(aim: Objective, box: Box) -> None:
+def _hear(priced: Priced, box: Box) -> None:
     """Interference and noise at both corners of the box."""
-    for at in range(0, aim.direct.size, _LANES):
+    for at in range(0, priced.direct.size, _LANES):
         low = spread(1.0, take(box.low, at))
         high = low
-        for j in range(aim.users):
-            row = take(aim.heard, j * aim.direct.size + at)
+        for j in range(priced.users):
+            row = take(priced.heard, j * priced.direct.size + at)
             low = low + row * each(box.least, j)
             high = high + row * each(box.most, j)
         put(box.low, at, low)
@@ -191,12 +191,12 @@ def _hear(aim: Objective, box: Box) -> None:
 
 
 @kernel(inline=True)
-def shrink(aim: Objective, box: Box) -> int:
+def shrink(priced: Priced, box: Box) -> int:
     """Take from a box what cannot hold a global optimum, until nothing more is found.
 
     Parameters
     ----------
-    aim : Objective
+    priced : Priced
         What is maximised.
     box : Box
         `least` and `most` close in on each other; `low` and `high` become those of the result.
@@ -207,18 +207,18 @@ def shrink(aim: Objective, box: Box) -> int:
         -1: no global optimum lies in the box. Otherwise one plus a user who is known to be at
         zero or at full power, though not at which; 0: there is no such user.
     """
-    return _shrink_free(aim, box) if aim.scalable else _shrink_priced(aim, box)
+    return _shrink_free(priced, box) if priced.scalable else _shrink_priced(priced, box)
 
 
 @kernel(reorder=True)
-def _shrink_free(aim: Objective, box: Box) -> int:
+def _shrink_free(priced: Priced, box: Box) -> int:
     """As `shrink`, where no power has a price."""
     both = 0
     for _ in range(_PASSES):
         changed = False
         # Written out: as a function of its own, even inlined, it makes the search a tenth slower.
         full, last = 0, 0
-        for k in range(aim.users):
+        for k in range(priced.users):
             if box.most[k] >= 1.0:
                 full += 1
                 last = k
@@ -226,11 +226,11 @@ def _shrink_free(aim: Objective, box: Box) -> int:
             return -1
         if full == 1 and box.least[last] < 1.0:
             box.least[last] = 1.0
-        _hear(aim, box)
-        _answer(aim, box)
+        _hear(priced, box)
+        _answer(priced, box)
         both = 0
-        for at in range(0, aim.direct.size, _LANES):
-            moved, found = _test(aim, box, at)
+        for at in range(0, priced.direct.size, _LANES):
+            moved, found = _test(priced, box, at)
             if moved < 0:
                 return -1
             changed |= moved > 0
@@ -239,25 +239,25 @@ def _shrink_free(aim: Objective, box: Box) -> int:
         if not changed:
             break
     else:
-        _hear(aim, box)
+        _hear(priced, box)
     return both
 
 
 @kernel(reorder=True)
-def _shrink_priced(aim: Objective, box: Box) -> int:
+def _shrink_priced(priced: Priced, box: Box) -> int:
     """As `shrink`, where some power has a price: ends close in on where slopes are zero."""
     both = 0
     for _ in range(_PASSES):
         changed = False
-        _hear(aim, box)
-        _answer(aim, box)
-        if not _scale(aim, box):
+        _hear(priced, box)
+        _answer(priced, box)
+        if not _scale(priced, box):
             return -1
         both = 0
-        for at in range(0, aim.direct.size, _LANES):
-            moved, found = _test(aim, box, at)
+        for at in range(0, priced.direct.size, _LANES):
+            moved, found = _test(priced, box, at)
             if moved >= 0:
-                moved = _narrow(aim, box, at, moved)
+                moved = _narrow(priced, box, at, moved)
             if moved < 0:
                 return -1
             changed |= moved > 0
@@ -265,19 +265,19 @@ def _shrink_priced(aim: Objective, box: Box) -> int:
                 both = at + found
         if not changed:
             break
-    _hear(aim, box)
+    _hear(priced, box)
     return both
 
 
 @kernel(inline=True)
-def _answer(aim: Objective, box: Box) -> None:
+def _answer(priced: Priced, box: Box) -> None:
     """What interference costs each user at least, at most, and how curved that cost is.
 
     The cost of I is w (1/I - 1/(I + S)), most where S is largest and I least. Its curvature is
     bounded from below at the other corner.
     """
-    for at in range(0, aim.direct.size, _LANES):
-        weight, direct = take(aim.weight, at), take(aim.direct, at)
+    for at in range(0, priced.direct.size, _LANES):
+        weight, direct = take(priced.weight, at), take(priced.direct, at)
         low, high = take(box.low, at), take(box.high, at)
         signal = direct * take(box.most, at)
         put(box.own, at, weight * signal / (low * (low + signal)))
@@ -289,33 +289,33 @@ def _answer(aim: Objective, box: Box) -> None:
 
 
 @kernel(inline=True)
-def _scale(aim: Objective, box: Box) -> bool:
+def _scale(priced: Priced, box: Box) -> bool:
     """Move the ends of powers by what scaling everybody up or down does; whether a box is left.
 
     At the optimum it does nothing, unless somebody is at full power: S / (I (I + S)), which is what
     user k gains by it, adds up to what all powers cost.
     """
     most, least, highest, lowest, top = 0.0, 0.0, 0.0, 0.0, 0.0
-    for k in range(aim.users):
+    for k in range(priced.users):
         most += box.own[k]
         least += box.other[k]
-        highest += aim.price[k] * box.most[k]
-        lowest += aim.price[k] * box.least[k]
+        highest += priced.price[k] * box.most[k]
+        lowest += priced.price[k] * box.least[k]
         top = max(top, box.most[k])
     spare = most * (1.0 + _ROUNDING) - lowest
     excess = np.inf if top >= 1.0 else highest - least * (1.0 - _ROUNDING)
     if spare < 0.0 or excess < 0.0:
         return False
-    for k in range(aim.users):
-        if aim.price[k] > 0.0:
+    for k in range(priced.users):
+        if priced.price[k] > 0.0:
             top = box.most[k]
-            box.most[k] = min(top, box.least[k] + spare / aim.price[k])
-            box.least[k] = max(box.least[k], top - excess / aim.price[k])
+            box.most[k] = min(top, box.least[k] + spare / priced.price[k])
+            box.least[k] = max(box.least[k], top - excess / priced.price[k])
     return True
 
 
 @kernel(inline=True)
-def _test(aim: Objective, box: Box, at: int) -> tuple[int, int]:
+def _test(priced: Priced, box: Box, at: int) -> tuple[int, int]:
     """Move the ends of a pack of powers by gradient and curvature.
 
     Returns how many have moved, -1 if a box is left empty; and one plus the first lane whose power
@@ -323,14 +323,14 @@ def _test(aim: Objective, box: Box, at: int) -> tuple[int, int]:
     """
     one, zero = spread(1.0, take(box.low, at)), spread(0.0, take(box.low, at))
     dearest, cheapest, bend = zero, zero, zero
-    for k in range(aim.users):
-        row = take(aim.cross, k * aim.direct.size + at)
+    for k in range(priced.users):
+        row = take(priced.cross, k * priced.direct.size + at)
         dearest = dearest + row * each(box.own, k)
         cheapest = cheapest + row * each(box.other, k)
         bend = bend + row * row * each(box.shift, k)
     put(box.first, at, dearest)
     put(box.second, at, cheapest)
-    direct, weight, price = take(aim.direct, at), take(aim.weight, at), take(aim.price, at)
+    direct, weight, price = take(priced.direct, at), take(priced.weight, at), take(priced.price, at)
     bottom, top = take(box.least, at), take(box.most, at)
     steepest = direct / (take(box.low, at) + direct * bottom)
     flattest = direct / (take(box.high, at) + direct * top)
@@ -357,12 +357,12 @@ def _test(aim: Objective, box: Box, at: int) -> tuple[int, int]:
 
 
 @kernel(inline=True)
-def _narrow(aim: Objective, box: Box, at: int, moved: int) -> int:
+def _narrow(priced: Priced, box: Box, at: int, moved: int) -> int:
     """Move the ends of a pack of priced powers to where a slope can be zero, after `_test`.
 
     Between its ends it is at w / (price + cost) - I / h. Returns how many have moved; -1: empty.
     """
-    direct, weight, price = take(aim.direct, at), take(aim.weight, at), take(aim.price, at)
+    direct, weight, price = take(priced.direct, at), take(priced.weight, at), take(priced.price, at)
     bottom, top = take(box.least, at), take(box.most, at)
     one, zero = spread(1.0, top), spread(0.0, top)
     less, more = spread(1.0 - _ROUNDING, top), spread(1.0 + _ROUNDING, top)

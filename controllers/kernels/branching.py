@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from slotwise.controllers.kernels.box_bound import (
     Box,
-    Objective,
-    objective_of,
+    Priced,
+    priced_of,
     room_for_box,
     shrink,
     value_of,
@@ -75,13 +75,13 @@ def branch(
     users = weight.size
     links = room_for_links(users)
     count = load(gain, noise_power, p_max, weight, links)
-    aim = objective_of(links, count, price)
+    priced = priced_of(links, count, price)
     best = np.zeros(padded(count))
     for k in range(count):
         user = links.user[k]
         best[k] = min(power[user] / p_max[user], 1.0)
     before = best.copy()
-    value, bound, seen = _search(aim, gap, -np.inf, nodes, best)
+    value, bound, seen = _search(priced, gap, -np.inf, nodes, best)
     for k in range(count):
         user = links.user[k]
         if best[k] != before[k]:
@@ -129,9 +129,9 @@ def surpass(
     users = weight.size
     links = room_for_links(users)
     count = load(gain, noise_power, p_max, weight, links)
-    aim = objective_of(links, count, price)
+    priced = priced_of(links, count, price)
     best = np.zeros(padded(count))
-    value, bound, seen = _search(aim, 0.0, target, nodes, best)
+    value, bound, seen = _search(priced, 0.0, target, nodes, best)
     if value > target:
         power[:] = 0.0
         for k in range(count):
@@ -141,17 +141,17 @@ def surpass(
 
 @kernel()
 def _search(
-    aim: Objective, gap: float, target: float, nodes: int, best: Array
+    priced: Priced, gap: float, target: float, nodes: int, best: Array
 ) -> tuple[float, float, int]:
     """Value of the best powers, which are put into `best`, bound, and boxes looked at.
 
     With a target, nothing below it is of interest, and the first to exceed it ends the search.
     """
     box = room_for_box(best.size)
-    value = value_of(aim, best, box.noise, box.own)
+    value = value_of(priced, best, box.noise, box.own)
     stack = np.zeros((_BOXES, 3, best.size))
     above = np.full(_BOXES, np.inf)
-    stack[0, 1:, : aim.users] = 1.0
+    stack[0, 1:, : priced.users] = 1.0
     stack[0, 2] *= 0.5
     waiting, seen, bound = 1, 0, max(value, target)
     while waiting > 0 and seen < nodes:
@@ -162,17 +162,17 @@ def _search(
             bound = max(bound, above[waiting])
             continue
         _take_off(stack, waiting, box)
-        either = shrink(aim, box)
+        either = shrink(priced, box)
         if either < 0:
             continue
-        limit = min(above[waiting], bound_of(aim, box, floor))
+        limit = min(above[waiting], bound_of(priced, box, floor))
         if limit <= floor:
             bound = max(bound, limit)
             continue
-        value = _try(aim, box, value, best)
+        value = _try(priced, box, value, best)
         if value > target > -np.inf:
             return value, np.inf, seen
-        user, middle = _split(aim, box, either)
+        user, middle = _split(priced, box, either)
         bound = max(bound, floor if user >= 0 else limit)
         if user < 0:
             continue
@@ -208,16 +208,16 @@ def _put_halves(stack: Array, at: int, box: Box, user: int, middle: float, eithe
 
 
 @kernel(inline=True)
-def _try(aim: Objective, box: Box, value: float, best: Array) -> float:
+def _try(priced: Priced, box: Box, value: float, best: Array) -> float:
     """Value of the best powers after the box's point and its rounding have been tried."""
     trial = box.step
     for attempt in range(2):
-        for k in range(aim.users):
+        for k in range(priced.users):
             trial[k] = box.point[k]
             if attempt == 1:
                 high = box.point[k] - box.least[k] > box.most[k] - box.point[k]
                 trial[k] = box.most[k] if high else box.least[k]
-        reached = value_of(aim, trial, box.noise, box.own)
+        reached = value_of(priced, trial, box.noise, box.own)
         if reached > value + _RISE:
             value = reached
             best[:] = trial
@@ -225,35 +225,37 @@ def _try(aim: Objective, box: Box, value: float, best: Array) -> float:
 
 
 @kernel(reorder=True)
-def _split(aim: Objective, box: Box, either: int) -> tuple[int, float]:
+def _split(priced: Priced, box: Box, either: int) -> tuple[int, float]:
     """User whose power is split, and where; -1 if no power can be.
 
     It is the user whose spread of powers the bound owes most to: what the user could gain by its
     own spread, and all others by its interference being least.
     """
-    width = aim.direct.size
+    width = priced.direct.size
     chosen, most = -1, -1.0
     slack = box.slope
     if either > 0:
         return either - 1, 0.5
     slack[:] = 0.0
-    for k in range(aim.users):
-        signal = aim.direct[k] * box.most[k]
+    for k in range(priced.users):
+        signal = priced.direct[k] * box.most[k]
         full = log2_1p(signal / box.low[k])
-        slack[k] += aim.weight[k] * (full - log2_1p(aim.direct[k] * box.least[k] / box.low[k]))
+        slack[k] += priced.weight[k] * (
+            full - log2_1p(priced.direct[k] * box.least[k] / box.low[k])
+        )
         if signal > 0.0:
-            row = aim.cross[k * width : (k + 1) * width]
+            row = priced.cross[k * width : (k + 1) * width]
             for m in range(width):
                 box.logs[m] = signal / (box.low[k] + row[m] * (box.most[m] - box.least[m]))
             for m in range(width):
                 box.logs[m] = log2_1p(box.logs[m])
             for m in range(width):
-                slack[m] += aim.weight[k] * (full - box.logs[m])
+                slack[m] += priced.weight[k] * (full - box.logs[m])
     middle = 0.0
-    for m in range(aim.users):
+    for m in range(priced.users):
         half = 0.5 * (box.least[m] + box.most[m])
-        if not aim.scalable:
-            half = _between(box.least[m], box.most[m], box.low[m] / aim.direct[m])
+        if not priced.scalable:
+            half = _between(box.least[m], box.most[m], box.low[m] / priced.direct[m])
         if slack[m] > most and box.least[m] < half < box.most[m]:
             chosen, most, middle = m, slack[m], half
     return chosen, middle

@@ -22,7 +22,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.controllers.kernels.box_bound import Box, Objective, sums
+from slotwise.controllers.kernels.box_bound import Box, Priced, sums
 from slotwise.controllers.kernels.packs import (
     choose,
     count_of,
@@ -48,21 +48,21 @@ _PER_BIT = 0.6931471805599453  # ln 2
 
 
 @kernel()
-def _planes(aim: Objective, box: Box, length: float) -> tuple[float, float]:
+def _planes(priced: Priced, box: Box, length: float) -> tuple[float, float]:
     """Plane above each user's rate, which touches its envelope at point + length step.
 
     Derivatives by the user's power go into `own`, by its interference into `other`, both with the
     weight. Returns the objective's bound there, and its derivative by the length.
     """
-    width = aim.direct.size
+    width = priced.direct.size
     for at in range(0, width, _LANES):
-        _fill(aim, box, length, at)
+        _fill(priced, box, length, at)
     for i in range(2 * width):
         box.logs[i] = log2_1p(box.logs[i])
     height, rise = spread(0.0, take(box.low, 0)), spread(0.0, take(box.low, 0))
     for at in range(0, width, _LANES):
-        weight, direct, price = take(aim.weight, at), take(aim.direct, at), take(aim.price, at)
-        inverse, step = take(box.own, at), take(box.step, at)
+        weight, direct = take(priced.weight, at), take(priced.direct, at)
+        price, inverse, step = take(priced.price, at), take(box.own, at), take(box.step, at)
         p = take(box.point, at) + spread(length, step) * step
         nat = spread(_PER_BIT, step)
         first = take(box.logs, at) * nat - take(box.first, at)
@@ -77,9 +77,9 @@ def _planes(aim: Objective, box: Box, length: float) -> tuple[float, float]:
 
 
 @kernel(inline=True)
-def _fill(aim: Objective, box: Box, length: float, at: int) -> None:
+def _fill(priced: Priced, box: Box, length: float, at: int) -> None:
     """Water level of a pack of users, what it puts into either channel, and their shares."""
-    low, high, direct = take(box.low, at), take(box.high, at), take(aim.direct, at)
+    low, high, direct = take(box.low, at), take(box.high, at), take(priced.direct, at)
     one, tiny, stride = spread(1.0, low), spread(_TINY, low), spread(length, low)
     noise = take(box.noise, at) + stride * take(box.shift, at)
     mix = (noise - low) / (high - low + tiny)
@@ -105,17 +105,17 @@ def _fill(aim: Objective, box: Box, length: float, at: int) -> None:
     put(box.first, at, x_1 * inverse)
     put(box.second, at, x_2 * inverse)
     put(box.logs, at, x_1 / low)
-    put(box.logs, aim.direct.size + at, x_2 / high)
+    put(box.logs, priced.direct.size + at, x_2 / high)
 
 
 @kernel(inline=True)
-def _aim_at_corner(aim: Objective, box: Box) -> float:
+def _aim_at_corner(priced: Priced, box: Box) -> float:
     """Slope of the planes' sum, and the step to its best corner; how much higher it is there."""
     gain = spread(0.0, take(box.low, 0))
-    for at in range(0, aim.direct.size, _LANES):
+    for at in range(0, priced.direct.size, _LANES):
         slope = take(box.own, at)
-        for k in range(aim.users):
-            slope = slope + take(aim.cross, k * aim.direct.size + at) * each(box.other, k)
+        for k in range(priced.users):
+            slope = slope + take(priced.cross, k * priced.direct.size + at) * each(box.other, k)
         p = take(box.point, at)
         step = choose(slope > slope - slope, take(box.most, at), take(box.least, at)) - p
         gain = gain + slope * step
@@ -125,10 +125,10 @@ def _aim_at_corner(aim: Objective, box: Box) -> float:
 
 
 @kernel(inline=True)
-def _cut(aim: Objective, box: Box, slack: float) -> bool:
+def _cut(priced: Priced, box: Box, slack: float) -> bool:
     """Take from the box what a plane holds down by the slack; whether that is anything."""
     cut = 0
-    for at in range(0, aim.direct.size, _LANES):
+    for at in range(0, priced.direct.size, _LANES):
         slope, bottom, top = take(box.slope, at), take(box.least, at), take(box.most, at)
         zero = slope - slope
         way = spread(slack, slope) / slope
@@ -141,12 +141,12 @@ def _cut(aim: Objective, box: Box, slack: float) -> bool:
 
 
 @kernel(inline=True)
-def _walk(aim: Objective, box: Box) -> None:
+def _walk(priced: Priced, box: Box) -> None:
     """Go to the highest point of the envelopes towards the corner, by halving."""
-    sums(aim.heard, box.step, 0.0, aim.users, box.shift)
+    sums(priced.heard, box.step, 0.0, priced.users, box.shift)
     near, far, length = 0.0, 1.0, 1.0
     for halving in range(_HALVINGS):
-        rise = _planes(aim, box, length)[1]
+        rise = _planes(priced, box, length)[1]
         if halving == 0 and rise >= 0.0:
             break
         if rise > 0.0:
@@ -154,7 +154,7 @@ def _walk(aim: Objective, box: Box) -> None:
         else:
             far = length
         length = 0.5 * (near + far)
-    for k in range(aim.users):
+    for k in range(priced.users):
         p = box.point[k] + length * box.step[k]
         box.point[k] = min(max(p, box.least[k]), box.most[k])
         box.step[k] = 0.0
@@ -162,12 +162,12 @@ def _walk(aim: Objective, box: Box) -> None:
 
 
 @kernel(reorder=True)
-def bound_of(aim: Objective, box: Box, floor: float) -> float:
+def bound_of(priced: Priced, box: Box, floor: float) -> float:
     """Bound the objective over a box that `shrink` has left.
 
     Parameters
     ----------
-    aim : Objective
+    priced : Priced
         What is maximised.
     box : Box
         `point` is moved to where the bound's envelopes are nearly highest. `least` and `most` lose
@@ -181,12 +181,12 @@ def bound_of(aim: Objective, box: Box, floor: float) -> float:
         The objective is nowhere in the box larger, up to rounding. Not below the floor if something
         was cut off.
     """
-    width = aim.direct.size
+    width = priced.direct.size
     for k in range(width):
-        box.logs[k] = log2_1p(aim.direct[k] * box.most[k] / box.low[k])
+        box.logs[k] = log2_1p(priced.direct[k] * box.most[k] / box.low[k])
     bound = 0.0
     for k in range(width):
-        bound += _PER_BIT * aim.weight[k] * box.logs[k] - aim.price[k] * box.least[k]
+        bound += _PER_BIT * priced.weight[k] * box.logs[k] - priced.price[k] * box.least[k]
         box.point[k] = min(max(box.point[k], box.least[k]), box.most[k])
         box.step[k] = 0.0
         box.shift[k] = 0.0
@@ -194,14 +194,14 @@ def bound_of(aim: Objective, box: Box, floor: float) -> float:
     for step in range(_STEPS):
         if bound <= floor:
             break
-        sums(aim.heard, box.point, 1.0, aim.users, box.noise)
-        height = _planes(aim, box, 0.0)[0]
-        above = height + _aim_at_corner(aim, box)
+        sums(priced.heard, box.point, 1.0, priced.users, box.noise)
+        height = _planes(priced, box, 0.0)[0]
+        above = height + _aim_at_corner(priced, box)
         bound = min(bound, above)
         if bound <= floor:
             break
-        cut |= _cut(aim, box, above - floor)
+        cut |= _cut(priced, box, above - floor)
         if height > floor or step == _STEPS - 1:
             break
-        _walk(aim, box)
+        _walk(priced, box)
     return max(bound, floor) if cut else bound

@@ -193,7 +193,7 @@ def _climb(
 @kernel(reorder=True)
 def _solve(
     problem: Problem,
-    starts: int,
+    kinds: tuple[int, int],
     aim: tuple[int, float, float],
     rule: tuple[float, int],
     power: Array,
@@ -209,8 +209,8 @@ def _solve(
     if not valid:
         return -1
     best, steps = -1.0, 0
-    first = 0 if len(problem.start) == 0 else -1
-    for kind in range(first, starts):
+    first, end = kinds
+    for kind in range(first, end):
         begin(kind, problem, heard, cross, state, stride, terms)
         value, made = _climb(heard, cross, state, stride, users, terms, rule)
         steps += made
@@ -228,7 +228,7 @@ def solve_each(  # noqa: PLR0913 - the arrays of a batch, read once
     p_max: Array,
     weight: Array,
     start: Array,
-    starts: int,
+    kinds: tuple[int, int],
     aim: tuple[int, float, float],
     rule: tuple[float, int],
     power: Array,
@@ -243,9 +243,10 @@ def solve_each(  # noqa: PLR0913 - the arrays of a batch, read once
     noise_power, p_max, weight : [N, K] or [1, K], float64
         Noise and largest power [W] and weight of every user, or those of every problem.
     start : [N, K], [1, K] or [0, K], float64
-        Powers to start from [W], besides the starts below; [0, K]: none.
-    starts : int
-        So many of the starts of `slotwise.controllers.kernels.fractional_starts.begin`.
+        Powers to start from [W]; [0, K]: none.
+    kinds : tuple of int
+        First of the starts of `slotwise.controllers.kernels.fractional_starts.begin`, -1 being
+        `start`, and the one after the last.
     aim : tuple
         Place of the aim in `slotwise.emulator.objective.Aim`, consumed per radiated power [1] and
         circuit power of a user [W].
@@ -273,7 +274,7 @@ def solve_each(  # noqa: PLR0913 - the arrays of a batch, read once
             weight[row_of(weight, n)],
             start[row_of(start, n) : row_of(start, n) + 1],
         )
-        iterations[n] = _solve(problem, starts, aim, rule, power[n])
+        iterations[n] = _solve(problem, kinds, aim, rule, power[n])
         if iterations[n] < 0:
             return n
     return -1
@@ -286,7 +287,7 @@ def solve_one(  # noqa: PLR0913 - a problem, starts and a rule
     p_max: Array,
     weight: Array,
     start: Array,
-    starts: int,
+    kinds: tuple[int, int],
     aim: tuple[int, float, float],
     rule: tuple[float, int],
     power: Array,
@@ -301,7 +302,7 @@ def solve_one(  # noqa: PLR0913 - a problem, starts and a rule
         Noise and largest power [W] and weight of every user.
     start : [1, K] or [0, K], float64
         Powers to start from [W], or none.
-    starts, aim, rule
+    kinds, aim, rule
         As of `solve_each`.
     power : [K], float64
         Written: powers [W].
@@ -319,4 +320,4 @@ def solve_one(  # noqa: PLR0913 - a problem, starts and a rule
         return -1
     flat = gain.reshape(1, users * users)
     problem = Problem(gain, flat, 0, noise_power, p_max, weight, start)
-    return _solve(problem, starts, aim, rule, power)
+    return _solve(problem, kinds, aim, rule, power)

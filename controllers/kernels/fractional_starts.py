@@ -19,6 +19,7 @@ from slotwise.controllers.kernels.fractional_state import (
     LIMIT,
     OWN_COST,
     WEIGHT,
+    C,
     Problem,
     Terms,
     X,
@@ -40,7 +41,8 @@ HIGH = 0.4
 
 _LOW = 0.004  # in the same unit: 1 mW where P_c = 1 W and mu = 4
 _QUIET, _LOUD = 10.0, 300.0  # SNR where all are received equally
-_OTHERS = 1e-3  # power of those who are not in a set, by what it would be in it
+_OTHERS = 1e-3  # power of those who are not in a set, by what it would be in it, at most
+_DISTURBED = 10.0  # what each of them adds at most to what a member hears, relative to that
 _FIRSTS, _SIZE = 8, 4  # sets that are grown, and users in the largest
 
 # Numba widens what is not said to be single.
@@ -121,7 +123,7 @@ class _Field(NamedTuple):
 def _gather(
     heard: Array, cross: Array, state: Array, stride: int, users: int, terms: Terms
 ) -> None:
-    """Leave the powers of the best set found as they are, and make all others small.
+    """Leave the powers of the best set found as they are, and make those of all others small.
 
     Sets grow from those users who alone are worth most, each by whoever raises the objective most.
     """
@@ -156,13 +158,31 @@ def _gather(
         if value > most:
             most, largest = value, size
             best[:] = member
+    _silence(cross, state, stride, users, best[:largest])
+
+
+@kernel(reorder=True, inline=True)
+def _silence(cross: Array, state: Array, stride: int, users: int, member: Index) -> None:
+    """Make the powers of all but the members small, and so small that members stay what they are.
+
+    Users whose interference overwhelms the members would not be priced out again: it is the
+    members whom the first step would silence.
+    """
     for k in range(users):
-        apart = 1.0
-        for m in best[:largest]:
-            if m == k:
-                apart = 0.0
-        if apart > 0.0:
-            state[X * stride + k] *= _OTHERS
+        state[C * stride + k] = 1.0
+    for m in member:
+        heard = 1.0
+        for n in member:
+            heard += cross[m * stride + n] * state[X * stride + n]
+        part = 1.0 / heard
+        for k in range(users):
+            added = cross[m * stride + k] * state[X * stride + k] * part
+            state[C * stride + k] = max(state[C * stride + k], added)
+    for m in member:
+        state[C * stride + m] = 0.0
+    for k in range(users):
+        if state[C * stride + k] > 0.0:
+            state[X * stride + k] *= min(_OTHERS, _DISTURBED / state[C * stride + k])
 
 
 @kernel(reorder=True, inline=True)

@@ -9,9 +9,10 @@ Users of one station have the same row of gains, which is kept once: N rows of K
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,14 +30,18 @@ __all__ = [
     "Form",
     "Part",
     "Samples",
+    "Spread",
     "collect",
     "form_of",
+    "in_turn",
     "of_scenario",
     "seed_of",
 ]
 
 Floats = NDArray[np.float32]
 Index = NDArray[np.int64]
+
+R = TypeVar("R")
 
 Draw = Callable[[int, int], Drops]
 """So many networks of a seed: ``draw(seed, samples)``."""
@@ -51,6 +56,19 @@ class Part(IntEnum):
     TRAINING = 0
     VALIDATION = 1
     TEST = 2
+
+
+class Spread(Protocol):
+    """A way to draw blocks: here, or in other processes."""
+
+    def __call__(self, do: Callable[[int], R], tasks: Iterable[int]) -> Iterator[tuple[int, R]]:
+        """Do all tasks; each one's number from 0 and its result, in any order."""
+
+
+def in_turn(do: Callable[[int], R], tasks: Iterable[int]) -> Iterator[tuple[int, R]]:
+    """Do tasks here, one after another; see `Spread`."""
+    for number, task in enumerate(tasks):
+        yield number, do(task)
 
 
 class Form(NamedTuple):
@@ -151,6 +169,7 @@ def collect(
     samples: int,
     labels: bool = True,
     progress: Callable[[int], None] | None = None,
+    spread: Spread = in_turn,
 ) -> Samples:
     """Draw a set of samples, block by block.
 
@@ -160,6 +179,8 @@ def collect(
         How many.
     progress : callable, optional
         Called with how many are done.
+    spread : Spread
+        Draws the blocks; the set is the same whoever does.
 
     Returns
     -------
@@ -170,11 +191,17 @@ def collect(
     whole = Samples(
         np.empty((samples, stations * users), np.float32), np.empty((samples, users), np.float32)
     )
-    for number, start in enumerate(range(0, samples, BLOCK)):
-        part_of_it = block(draw, form, seed_of(seed, part, number), labels)
-        rows = slice(start, min(start + BLOCK, samples))
+    do = functools.partial(_numbered, draw, form, (seed, part), labels)
+    done = 0
+    for number, part_of_it in spread(do, range(-(-samples // BLOCK))):
+        rows = slice(number * BLOCK, min((number + 1) * BLOCK, samples))
         for kept, drawn in zip(whole, part_of_it, strict=True):
             kept[rows] = drawn[: rows.stop - rows.start]
+        done += rows.stop - rows.start
         if progress is not None:
-            progress(rows.stop)
+            progress(done)
     return whole
+
+
+def _numbered(draw: Draw, form: Form, key: tuple[int, Part], labels: bool, number: int) -> Samples:
+    return block(draw, form, seed_of(*key, number), labels)

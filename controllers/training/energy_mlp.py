@@ -10,6 +10,7 @@ for all users, drawn here and not by the scenario.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -24,7 +25,15 @@ from slotwise.controllers.energy_mlp import EnergyMlpSizes
 from slotwise.controllers.fractional import fractional
 from slotwise.controllers.kernels.energy_inputs import see_all
 from slotwise.controllers.networks.energy_mlp import EnergyMlpNetwork
-from slotwise.controllers.training.draws import BLOCK, Draw, Part, of_scenario, seed_of
+from slotwise.controllers.training.draws import (
+    BLOCK,
+    Draw,
+    Part,
+    Spread,
+    in_turn,
+    of_scenario,
+    seed_of,
+)
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.emulator.objective import Objective
 from slotwise.emulator.scenario import InputError, Scenario
@@ -114,6 +123,7 @@ def collect(
     samples: int,
     labels: bool = False,
     progress: Callable[[int], None] | None = None,
+    spread: Spread = in_turn,
 ) -> Samples:
     """Draw a set of samples, block by block.
 
@@ -131,6 +141,8 @@ def collect(
         Solve them, too.
     progress : callable, optional
         Called with how many are done.
+    spread : Spread
+        Draws the blocks; the set is the same whoever does.
 
     Raises
     ------
@@ -139,17 +151,24 @@ def collect(
     """
     if objective.circuit_power_w <= 0.0:
         raise InputError("radio.circuit_power_w = 0.0: must be positive to learn from")
-    parts = []
-    for number, start in enumerate(range(0, samples, BLOCK)):
-        rows = slice(0, min(BLOCK, samples - start))
-        parts.append(_block(draw, objective, seed_of(*key, number), labels).part(rows))
+    do = functools.partial(_block, draw, objective, key, labels)
+    parts, done = {}, 0
+    for number, columns in spread(do, range(-(-samples // BLOCK))):
+        size = min(BLOCK, samples - number * BLOCK)
+        parts[number] = tuple(column[:size] for column in columns)
+        done += size
         if progress is not None:
-            progress(start + rows.stop)
-    return Samples(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+            progress(done)
+    in_order = (parts[number] for number in range(len(parts)))
+    whole = (np.concatenate(columns) for columns in zip(*in_order, strict=True))
+    return Samples(*map(torch.from_numpy, whole))
 
 
-def _block(draw: Draw, objective: Objective, seed: int, labels: bool) -> Samples:
-    """One block of samples."""
+def _block(
+    draw: Draw, objective: Objective, key: tuple[int, Part], labels: bool, number: int
+) -> tuple[NDArray[np.float32], ...]:
+    """One block of samples, as arrays."""
+    seed = seed_of(*key, number)
     drawn = draw(seed, BLOCK)
     level = np.random.default_rng((seed, 1)).uniform(LOWEST_DBW, HIGHEST_DBW, (BLOCK, 1))
     unit = objective.circuit_power_w / objective.amplifier_inefficiency
@@ -166,7 +185,7 @@ def _block(draw: Draw, objective: Objective, seed: int, labels: bool) -> Samples
     if labels:
         power = fractional(gain, 1.0, limit, objective=_UNIT)[0]
         label = np.take_along_axis(power, order, 1).astype(np.float32)
-    return Samples(*map(torch.from_numpy, (inputs, snr, full, label)))
+    return inputs, snr, full, label
 
 
 def task(
@@ -175,6 +194,7 @@ def task(
     recipe: Recipe,
     options: Options,
     progress: Callable[[int], None] | None = None,
+    spread: Spread = in_turn,
 ) -> EnergyMlpTask:
     """What a perceptron learns in a scenario.
 
@@ -190,11 +210,13 @@ def task(
         See there.
     progress : callable, optional
         Called with the samples drawn so far.
+    spread : Spread
+        Draws and solves the sets of samples.
     """
     identity = {"scenario": scenario.model_dump(mode="json"), "users": users}
     objective = Objective.of(scenario)
     return EnergyMlpTask(
-        of_scenario(scenario, users), objective, recipe, options, identity, progress
+        of_scenario(scenario, users), objective, recipe, options, identity, progress, spread
     )
 
 
@@ -205,7 +227,7 @@ class EnergyMlpTask:
     ----------
     draw, objective
         As of `collect`.
-    recipe, options, progress
+    recipe, options, progress, spread
         As of `task`.
     source : mapping
         JSON values that say what `draw` draws.
@@ -226,14 +248,16 @@ class EnergyMlpTask:
         options: Options,
         source: Mapping[str, Any],
         progress: Callable[[int], None] | None = None,
+        spread: Spread = in_turn,
     ) -> None:
         self._recipe, self._options = recipe, options
         share = {"unsupervised": 0.0, "both": _IMITATED, "supervised": 1.0}[options.objective]
         self._turn = round(share * recipe.steps)
         key = options.seed, Part.TRAINING
-        self._kept = collect(draw, objective, key, options.samples, share > 0.0, progress)
+        self._kept = collect(draw, objective, key, options.samples, share > 0.0, progress, spread)
         self._order: tuple[int, Tensor] = (-1, torch.empty(0))
-        self._checked = collect(draw, objective, (0, Part.VALIDATION), options.validation, True)
+        checked = (0, Part.VALIDATION), options.validation, True
+        self._checked = collect(draw, objective, *checked, spread=spread)
         self._reference = self._value(self._checked, self._checked.label)
         self.network = EnergyMlpNetwork(EnergyMlpSizes(self._kept.limit.shape[1]), options.seed)
         self.network.standardise(self._kept.inputs)

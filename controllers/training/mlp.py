@@ -24,9 +24,11 @@ from slotwise.controllers.training.draws import (
     Draw,
     Form,
     Part,
+    Spread,
     block,
     collect,
     form_of,
+    in_turn,
     of_scenario,
     seed_of,
 )
@@ -114,6 +116,7 @@ def task(
     recipe: Recipe,
     options: Options,
     progress: Callable[[int], None] | None = None,
+    spread: Spread = in_turn,
 ) -> MlpTask:
     """What a perceptron learns in a scenario.
 
@@ -129,9 +132,11 @@ def task(
         See there.
     progress : callable, optional
         Called with the samples of the fixed set drawn so far.
+    spread : Spread
+        Draws and solves the sets of samples.
     """
     identity = {"scenario": scenario.model_dump(mode="json"), "users": users}
-    return MlpTask(of_scenario(scenario, users), recipe, options, identity, progress)
+    return MlpTask(of_scenario(scenario, users), recipe, options, identity, progress, spread)
 
 
 class MlpTask:
@@ -145,8 +150,8 @@ class MlpTask:
         As in `task`.
     source : mapping
         JSON values that say what `draw` draws.
-    progress : callable, optional
-        Called with the samples of the fixed set drawn so far.
+    progress, spread
+        As in `task`.
 
     Attributes
     ----------
@@ -163,6 +168,7 @@ class MlpTask:
         options: Options,
         source: Mapping[str, Any],
         progress: Callable[[int], None] | None = None,
+        spread: Spread = in_turn,
     ) -> None:
         self._draw, self._recipe, self._options = draw, recipe, options
         self._form = form_of(draw)
@@ -176,13 +182,12 @@ class MlpTask:
         self.identity: dict[str, Any] = {"network": "mlp", **options._asdict(), **source}
         labels = options.objective != "unsupervised"
         if options.samples:
-            kept = collect(
-                draw, self._form, options.seed, Part.TRAINING, options.samples, labels, progress
-            )
+            about = draw, self._form, options.seed, Part.TRAINING, options.samples, labels
+            kept = collect(*about, progress, spread)
             self._amplitude, self._fraction = map(torch.from_numpy, kept)
         self._order: tuple[int, Tensor] = (-1, torch.empty(0))
         self._batch: tuple[Tensor, Tensor] = torch.empty(0), torch.empty(0)
-        self._checked = _Validation.drawn(draw, self._form, options)
+        self._checked = _Validation.drawn(draw, self._form, options, spread)
         if not self._supervised:
             self.network.standardise(self._checked.amplitude)
         elif len(self._form.first) < len(self._form.station):
@@ -269,8 +274,8 @@ class _Validation(NamedTuple):
     reference: float
 
     @classmethod
-    def drawn(cls, draw: Draw, form: Form, options: Options) -> _Validation:
-        kept = collect(draw, form, 0, Part.VALIDATION, options.validation)
+    def drawn(cls, draw: Draw, form: Form, options: Options, spread: Spread) -> _Validation:
+        kept = collect(draw, form, 0, Part.VALIDATION, options.validation, spread=spread)
         amplitude, fraction = map(torch.from_numpy, kept)
         total = 0.0
         for at in range(0, len(amplitude), _EVALUATED_AT_ONCE):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor, nn
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.controllers.training.loop import Task, fit
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.emulator.scenario import InputError
@@ -253,14 +253,8 @@ def _try(task: Task, recipe: Recipe, asked: optuna.trial.Trial) -> Trial:
 
 def _write(journal: Path, about: Mapping[str, Any], trials: Sequence[Trial]) -> None:
     """Write the journal whole or not at all."""
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    partial = journal.with_name(f".{journal.name}.partial-{os.getpid()}")
-    try:
-        whole = {**about, "trials": [asdict(trial) for trial in trials]}
-        partial.write_text(json.dumps(whole, indent=2) + "\n", "utf-8")
-        partial.replace(journal)
-    finally:
-        partial.unlink(missing_ok=True)
+    whole = {**about, "trials": [asdict(trial) for trial in trials]}
+    write_whole(journal, (json.dumps(whole, indent=2) + "\n").encode())
 
 
 def _read(journal: Path, about: Mapping[str, Any]) -> list[Trial]:

@@ -21,7 +21,8 @@ from slotwise.controllers.training import (
     pretraining,
     unrolled,
 )
-from slotwise.controllers.training.draws import BLOCK, of_scenario
+from slotwise.controllers.training.aims import efficiency_only, promised_rate, rates_only
+from slotwise.controllers.training.draws import BLOCK, Spread, in_turn, of_scenario
 from slotwise.controllers.training.loop import Task
 from slotwise.controllers.training.recipe import Recipe
 from slotwise.emulator.scenario import InputError, Scenario
@@ -85,7 +86,11 @@ class Make(Protocol):
     """Makes a task, with fresh weights."""
 
     def __call__(
-        self, recipe: Recipe, share: float = 1.0, progress: Progress | None = None
+        self,
+        recipe: Recipe,
+        share: float = 1.0,
+        progress: Progress | None = None,
+        spread: Spread = in_turn,
     ) -> Task:
         """Make the task of a recipe, from a share of the samples."""
 
@@ -153,7 +158,7 @@ def _perceptron(wish: Wish) -> Subject:
     if wish.scenario is None:
         raise InputError("scenario: the network mlp needs one, it is made for one number of users")
     scenario, users = wish.scenario, wish.links or wish.scenario.population.initial_users
-    _rates_only(wish, "mlp")
+    rates_only(scenario, "mlp")
     objective = cast(
         "mlp.Objective",
         _among("objective", wish.objective or "supervised", get_args(mlp.Objective)),
@@ -161,12 +166,7 @@ def _perceptron(wish: Wish) -> Subject:
     sizes: dict[str, Any] = _integers(wish, "mlp", ("hidden", "layers"))
     samples = mlp.Options().samples if wish.samples is None else wish.samples
     options = mlp.Options(objective=objective, seed=wish.seed, samples=samples)._replace(**sizes)
-    if (least := scenario.radio.min_rate) > 0.0 and objective == "supervised":
-        raise InputError(
-            f"radio.min_rate = {least}: the network mlp keeps promised rates only where objective "
-            "is unsupervised or both"
-        )
-    options = options._replace(min_rate=scenario.radio.min_rate)
+    options = options._replace(min_rate=promised_rate(scenario, objective))
     recipe = mlp.recipe_for(objective, wish.steps, **_changes(wish))
     if wish.epochs is not None:
         if not options.samples:
@@ -175,7 +175,12 @@ def _perceptron(wish: Wish) -> Subject:
     if 0 < options.samples < recipe.batch:
         raise InputError(f"samples = {options.samples}: must be 0 or at least batch")
 
-    def make(recipe: Recipe, share: float = 1.0, progress: Progress | None = None) -> Task:
+    def make(
+        recipe: Recipe,
+        share: float = 1.0,
+        progress: Progress | None = None,
+        spread: Spread = in_turn,
+    ) -> Task:
         fewer = options.samples and max(BLOCK, recipe.batch, round(share * options.samples))
         return mlp.task(
             scenario,
@@ -183,6 +188,7 @@ def _perceptron(wish: Wish) -> Subject:
             recipe,
             options._replace(samples=min(fewer, options.samples)),
             progress,
+            spread,
         )
 
     return Subject(recipe, make, options.samples, users, "model")
@@ -216,6 +222,7 @@ def _energy_perceptron(wish: Wish) -> Subject:
     if wish.size:
         raise InputError(f"size: {network} is as large as published")
     scenario, users = wish.scenario, wish.links or wish.scenario.population.initial_users
+    efficiency_only(scenario, network)
     learned = cast(
         "energy_mlp.Learned",
         _among("objective", wish.objective or "unsupervised", get_args(energy_mlp.Learned)),
@@ -233,17 +240,22 @@ def _energy_perceptron(wish: Wish) -> Subject:
         each = (wish.steps or 0) * recipe.batch if epochs is None else epochs * options.samples
         recipe = _over(recipe, each)
 
-    def make(recipe: Recipe, share: float = 1.0, progress: Progress | None = None) -> Task:
+    def make(
+        recipe: Recipe,
+        share: float = 1.0,
+        progress: Progress | None = None,
+        spread: Spread = in_turn,
+    ) -> Task:
         fewer = max(recipe.batch, round(share * options.samples))
         tried = options._replace(samples=min(fewer, options.samples))
-        return energy_mlp.task(scenario, users, recipe, tried, progress)
+        return energy_mlp.task(scenario, users, recipe, tried, progress, spread)
 
     return Subject(recipe, make, options.samples, users, "model")
 
 
 def _graph(wish: Wish) -> Subject:
     _fresh_only(wish, "the network graph")
-    _rates_only(wish, "graph")
+    rates_only(wish.scenario, "graph")
     learned, given = ("randomised", "no") if wish.scenario is None else ("model", "a")
     _only("pretrain", wish.pretrain, learned, f"the network graph and {given} scenario")
     counts = tuple(name for name in graph.Sizes._fields if name != "shared")
@@ -358,15 +370,6 @@ def _fresh_only(wish: Wish, choice: str) -> None:
         raise InputError(
             f"epochs = {wish.epochs}: with {choice} it must be left out: every step draws afresh, "
             "say steps"
-        )
-
-
-def _rates_only(wish: Wish, network: str) -> None:
-    """Refuse a scenario for bits per joule where a network learns the sum rate."""
-    if wish.scenario is not None and wish.scenario.objective != "sum-rate":
-        raise InputError(
-            f"objective = {wish.scenario.objective}: the network {network} learns the sum rate; "
-            "say objective=sum-rate, or train mlp-ee or unrolled-ee"
         )
 
 

@@ -21,7 +21,7 @@ from typing import Annotated
 
 import typer
 
-from slotwise.runs.cli import catalogue, draws, lives, machine, studies, training
+from slotwise.runs.cli import catalogue, draws, lives, machine, studies, sweeps, training
 from slotwise.runs.cli.options import Interrupted, examples
 
 __all__ = ["app", "main", "status"]
@@ -63,6 +63,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 lives.add_to(app)
+sweeps.add_to(app)
 draws.add_to(app)
 catalogue.add_to(app)
 training.add_to(app)

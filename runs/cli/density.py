@@ -6,8 +6,15 @@ from pathlib import Path
 
 import typer
 
-from slotwise.runs.cli.options import Json, Seed, examples
-from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
+from slotwise.runs.cli.options import Address, Backend, Json, Seed, examples, workers_for
+from slotwise.runs.cli.study_options import (
+    JobsAhead,
+    Out,
+    ScaleOption,
+    Tables,
+    names_of,
+    run_study,
+)
 
 __all__ = ["add_to"]
 
@@ -29,6 +36,9 @@ def zappone2019_transfer(
     seed: Seed = 0,
     out: Out = None,
     tables: Tables = "",
+    jobs: JobsAhead = None,
+    backend: Backend = "local",
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Model and few real samples (A. Zappone et al., 2019): Figs. 4 to 9.
@@ -40,4 +50,5 @@ def zappone2019_transfer(
 
     place = out or Path(f"zappone2019-transfer-{scale}")
     made = zappone2019(AMOUNTS[scale], seed, place)
-    run_study(made, place, names_of(tables), as_json)
+    workers = workers_for(jobs, backend, address)
+    run_study(made, place, names_of(tables), as_json, workers)

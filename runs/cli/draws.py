@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -28,6 +29,7 @@ from slotwise.runs.cli.options import (
 if TYPE_CHECKING:
     from slotwise.controllers import Controller
     from slotwise.emulator.drops import Drops
+    from slotwise.emulator.objective import Objective
     from slotwise.runs.frozen import Frozen
 
 __all__ = ["add_to"]
@@ -36,6 +38,21 @@ Band = Literal["2.4", "5"]
 
 _TRANSMIT_DBM = 20.0
 
+DrawnScenario = Annotated[
+    str | None,
+    typer.Option(
+        "--scenario",
+        metavar="SCENARIO",
+        help="Draw from this scenario: built-in name or path of a TOML file.",
+        show_default=False,
+    ),
+]
+Links = Annotated[
+    int | None,
+    typer.Option(
+        "--links", min=1, help="Users of a draw; left out: the scenario's.", show_default=False
+    ),
+]
 Gains = Annotated[
     Path | None,
     typer.Option(
@@ -55,6 +72,9 @@ Samples = Annotated[
         show_default=False,
     ),
 ]
+LatencySamples = Annotated[
+    int, typer.Option("--latency-samples", min=1, help="Single decisions to time.")
+]
 NoisePower = Annotated[
     float | None,
     typer.Option("--noise-power", help="With --gains: noise power in W (1).", show_default=False),
@@ -62,6 +82,23 @@ NoisePower = Annotated[
 PMax = Annotated[
     float | None,
     typer.Option("--p-max", help="With --gains: largest power in W (1).", show_default=False),
+]
+AmplifierInefficiency = Annotated[
+    float | None,
+    typer.Option(
+        "--amplifier-inefficiency",
+        help="With --gains and an objective in joules: power drawn per radiated power, at least 1 "
+        "(4).",
+        show_default=False,
+    ),
+]
+CircuitPower = Annotated[
+    float | None,
+    typer.Option(
+        "--circuit-power",
+        help="With --gains and an objective in joules: what a user draws besides, in W (1).",
+        show_default=False,
+    ),
 ]
 TransmitDbm = Annotated[
     float | None,
@@ -81,6 +118,7 @@ def add_to(app: typer.Typer) -> None:
             "slotwise evaluate --scenario imac --links 24 -c wmmse -c greedy --json",
             "slotwise evaluate --scenario wide-cell -c max -c fractional -c unrolled-ee",
             "slotwise evaluate --gains mine.npy --noise-power 0.01 -c wmmse -c max",
+            "slotwise evaluate --gains g.npy --objective energy-efficiency -c fractional",
         )
     )(evaluate)
     gains = typer.Typer(
@@ -106,21 +144,8 @@ def _gains(context: typer.Context) -> None:
 
 def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
     *,
-    scenario: Annotated[
-        str | None,
-        typer.Option(
-            "--scenario",
-            metavar="SCENARIO",
-            help="Draw from this scenario: built-in name or path of a TOML file.",
-            show_default=False,
-        ),
-    ] = None,
-    links: Annotated[
-        int | None,
-        typer.Option(
-            "--links", min=1, help="Users of a draw; left out: the scenario's.", show_default=False
-        ),
-    ] = None,
+    scenario: DrawnScenario = None,
+    links: Links = None,
     samples: Samples = None,
     controllers: Controllers,
     overrides: Overrides = [],  # noqa: B006  (typer reads the default, nobody changes it)
@@ -128,10 +153,10 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
     gains: Gains = None,
     noise_power: NoisePower = None,
     p_max: PMax = None,
+    amplifier_inefficiency: AmplifierInefficiency = None,
+    circuit_power: CircuitPower = None,
     transmit_dbm: TransmitDbm = None,
-    latency_samples: Annotated[
-        int, typer.Option("--latency-samples", min=1, help="Single decisions to time.")
-    ] = 500,
+    latency_samples: LatencySamples = 500,
     seed: Seed = 0,
     trust: Trust = False,
     as_json: Json = False,
@@ -139,27 +164,38 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
     """Evaluate controllers on frozen draws, as papers do.
 
     Gives the mean of what the network is for, its sum rate or its bits per joule,
-    and two times that published tables mix: the whole
-    batch in one call, and one decision at a time after warm-up.
+    and two times that published tables mix: the whole batch in one call, and one
+    decision at a time after warm-up.
     """
     from slotwise.runs import evaluate as evaluate_controllers
     from slotwise.runs.evaluation import make_all
 
+    bandwidth_hz, notes = None, []
     try:
         with clean_stdout(as_json):
             specs = trusted(controllers, trust)
-            seats = list(make_all(specs, seed).values())  # cheaper to refuse than draws
+            made = make_all(specs, seed)  # cheaper to refuse than draws
+            seats = list(made.values())
             if scenario is not None:
                 _refuse("not with --scenario", {"--gains": gains})
-                measured = {"--noise-power": noise_power, "--p-max": p_max}
+                measured = {
+                    "--noise-power": noise_power,
+                    "--p-max": p_max,
+                    "--amplifier-inefficiency": amplifier_inefficiency,
+                    "--circuit-power": circuit_power,
+                }
                 _refuse("with --gains only", {**measured, "--transmit-dbm": transmit_dbm})
                 fields = aimed_at(objective, overrides)
+                bandwidth_hz = _bandwidth_hz(scenario, fields)
                 draws: Drops | Frozen = _drawn(scenario, fields, samples, seed, links)
                 _introduce(seats, scenario, fields, seed, links)
+                _remark(made, scenario, fields)
             else:
                 of_draws = {"--links": links, "--samples": samples, "--set": overrides or None}
                 _refuse("with --scenario only", of_draws)
-                draws = _measured(gains, transmit_dbm, noise_power, p_max, objective)
+                served = _served(objective, amplifier_inefficiency, circuit_power)
+                draws = _measured(gains, transmit_dbm, noise_power, p_max, served)
+                notes = _cost_lines(served)
             tell_of_compiling()
             results = evaluate_controllers(
                 draws, seats, latency_samples=latency_samples, seed=seed, progress=True
@@ -173,7 +209,7 @@ def evaluate(  # noqa: PLR0913 - a parameter is an option of the command
         return
     from slotwise.runs.tables import show_evaluation
 
-    show_evaluation(results)
+    show_evaluation(results, *notes, bandwidth_hz=bandwidth_hz)
 
 
 def _refuse(where: str, given: Mapping[str, object]) -> None:
@@ -196,6 +232,12 @@ def _drawn(
         return draw(load(scenario, overrides), samples, seed, links)
 
 
+def _bandwidth_hz(scenario: str, overrides: list[str]) -> float:
+    from slotwise.emulator.scenario import load
+
+    return load(scenario, overrides).radio.bandwidth_hz
+
+
 def _introduce(
     seats: list[Controller], scenario: str, overrides: list[str], seed: int, links: int | None
 ) -> None:
@@ -212,15 +254,57 @@ def _introduce(
             seat.reset(loaded, seed)
 
 
+def _remark(made: Mapping[str, Controller], scenario: str, overrides: list[str]) -> None:
+    """Say who was trained in another layout of this scenario."""
+    from slotwise.emulator.scenario import load
+    from slotwise.runs.progress import note
+    from slotwise.runs.room import trained_elsewhere
+
+    loaded = load(scenario, overrides)
+    for spec, seat in made.items():
+        if words := trained_elsewhere(seat, loaded):
+            note(f"{spec}: {words}")
+
+
+def _served(
+    aim: AimName | None, amplifier_inefficiency: float | None, circuit_power: float | None
+) -> Objective:
+    """What gains of the user's own are judged by."""
+    from slotwise.emulator.objective import Objective
+    from slotwise.emulator.scenario import InputError
+
+    costs = {"--amplifier-inefficiency": amplifier_inefficiency, "--circuit-power": circuit_power}
+    if aim in (None, "sum-rate"):
+        _refuse("with an --objective in joules only", costs)
+    plain = Objective(aim or "sum-rate")
+    given = amplifier_inefficiency, circuit_power
+    usual = plain.amplifier_inefficiency, plain.circuit_power_w
+    inefficiency, watts = (b if a is None else a for a, b in zip(given, usual, strict=True))
+    if not 1.0 <= inefficiency < math.inf:
+        raise InputError(f"--amplifier-inefficiency {inefficiency:g}: must be at least 1")
+    if not 0.0 < watts < math.inf:
+        raise InputError(f"--circuit-power {watts:g}: must be positive, in W")
+    return plain._replace(amplifier_inefficiency=inefficiency, circuit_power_w=watts)
+
+
+def _cost_lines(objective: Objective) -> list[str]:
+    """What was taken for the price of a watt, where it counts."""
+    if objective.aim == "sum-rate":
+        return []
+    return [
+        f"a user draws {objective.amplifier_inefficiency:g} W for each watt that it radiates "
+        f"(--amplifier-inefficiency) and {objective.circuit_power_w:g} W besides (--circuit-power)"
+    ]
+
+
 def _measured(
     gains: Path | None,
     transmit_dbm: float | None,
     noise_power: float | None,
     p_max: float | None,
-    objective: AimName | None,
+    objective: Objective,
 ) -> Frozen:
     from slotwise.emulator.measured import read_gains
-    from slotwise.emulator.objective import Objective
     from slotwise.emulator.scenario import InputError
     from slotwise.runs.frozen import Frozen
 
@@ -230,7 +314,7 @@ def _measured(
         read_gains(gains, _TRANSMIT_DBM if transmit_dbm is None else transmit_dbm),
         1.0 if noise_power is None else noise_power,
         1.0 if p_max is None else p_max,
-        objective=Objective(objective or "sum-rate"),
+        objective=objective,
     )
 
 

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import typer
 
-from slotwise.runs.cli.options import Json, Seed, examples
-from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
+from slotwise.runs.cli.options import Address, Backend, Json, Seed, examples, workers_for
+from slotwise.runs.cli.study_options import (
+    JobsAhead,
+    Out,
+    ScaleOption,
+    Tables,
+    names_of,
+    run_study,
+)
 
 __all__ = ["add_to"]
 
@@ -29,6 +36,9 @@ def zappone2019_energy(
     seed: Seed = 0,
     out: Out = None,
     tables: Tables = "",
+    jobs: JobsAhead = None,
+    backend: Backend = "local",
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Bits per joule over the largest power (A. Zappone et al., 2019): Fig. 3.
@@ -40,4 +50,5 @@ def zappone2019_energy(
     from slotwise.runs.studies.energy.study import energy
 
     place = out or Path(f"zappone2019-energy-{scale}")
-    run_study(energy(AMOUNTS[scale], seed), place, names_of(tables), as_json)
+    workers = workers_for(jobs, backend, address)
+    run_study(energy(AMOUNTS[scale], seed), place, names_of(tables), as_json, workers)

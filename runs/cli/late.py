@@ -7,8 +7,15 @@ from typing import Annotated
 
 import typer
 
-from slotwise.runs.cli.options import Json, Seed, examples
-from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
+from slotwise.runs.cli.options import Address, Backend, Json, Seed, examples, workers_for
+from slotwise.runs.cli.study_options import (
+    JobsAhead,
+    Out,
+    ScaleOption,
+    Tables,
+    names_of,
+    run_study,
+)
 
 __all__ = ["add_to"]
 
@@ -29,13 +36,16 @@ def add_to(study: typer.Typer) -> None:
     )(late)
 
 
-def late(
+def late(  # noqa: PLR0913 - a parameter is an option of the command
     *,
     scale: ScaleOption = "minutes",
     seed: Seed = 0,
     out: Out = None,
     tables: Tables = "",
     weights: Weights = "unrolled-late",
+    jobs: JobsAhead = None,
+    backend: Backend = "local",
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Late and wrong reports: frozen draws, and lives a slot late.
@@ -47,4 +57,5 @@ def late(
     from slotwise.runs.studies.setting import SCALES
 
     place = out or Path(f"late-{scale}")
-    run_study(made(SCALES[scale], seed, weights), place, names_of(tables), as_json)
+    workers = workers_for(jobs, backend, address)
+    run_study(made(SCALES[scale], seed, weights), place, names_of(tables), as_json, workers)

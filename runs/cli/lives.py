@@ -140,8 +140,12 @@ def _live_one(
     from slotwise.runs.pooled import fault_lines
     from slotwise.runs.progress import note, progress_bar
     from slotwise.runs.quiet import quiet
+    from slotwise.runs.room import check_room, trained_elsewhere
 
-    make(controller, seed)
+    seat = make(controller, seed)
+    check_room(controller, seat, scenario)
+    if words := trained_elsewhere(seat, scenario):
+        note(f"{controller}: {words}")
     if out is not None:
         check_run_place(out)
     tell_of_compiling()

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from slotwise.runs.cli.options import (
-    Interrupted,
-    Json,
-    Seed,
-    examples,
-    tell_of_compiling,
-)
-from slotwise.runs.cli.study_options import names_of, run_study
+from slotwise.runs.cli.options import Address, Backend, Json, Seed, examples, workers_for
+from slotwise.runs.cli.study_options import JobsAhead, names_of, run_study
 
 if TYPE_CHECKING:
     from slotwise.runs.studies.online.draws import Measured
@@ -31,9 +25,6 @@ ScaleOption = Annotated[
 Seeds = Annotated[
     int | None,
     typer.Option("--seeds", min=1, help="Networks; left out: the scale's.", show_default=False),
-]
-Jobs = Annotated[
-    int, typer.Option("--jobs", min=1, help="Processes; times are measured by one alone.")
 ]
 Out = Annotated[
     Path | None,
@@ -96,7 +87,9 @@ def online(  # noqa: PLR0913 - a parameter is an option of the command
     scale: ScaleOption = "minutes",
     seeds: Seeds = None,
     seed: Seed = 0,
-    jobs: Jobs = 1,
+    jobs: JobsAhead = None,
+    backend: Backend = "local",
+    address: Address = None,
     out: Out = None,
     tables: Tables = "",
     gains: Gains = None,
@@ -109,7 +102,6 @@ def online(  # noqa: PLR0913 - a parameter is an option of the command
     Pre-trained networks learn from what a network that they have not met reports,
     beside those that begin anew, those that learn nothing, and WMMSE.
     """
-    from slotwise.runs.studies.online.ahead import compute_ahead
     from slotwise.runs.studies.online.scale import SCALES
     from slotwise.runs.studies.online.study import online as made
 
@@ -117,16 +109,8 @@ def online(  # noqa: PLR0913 - a parameter is an option of the command
     place = out or Path(f"online-{scale}")
     networks = range(seed, seed + (seeds or chosen.seeds))
     study = made(chosen, networks, _measured(gains, noise_power, p_max))
-    names = names_of(tables)
-    if jobs > 1:
-        tell_of_compiling()
-        try:
-            compute_ahead(study, names, place, jobs)
-        except KeyboardInterrupt:
-            raise Interrupted(
-                f"what is measured is kept in {place}; the same command goes on"
-            ) from None
-    run_study(study, place, names, as_json)
+    workers = workers_for(jobs, backend, address)
+    run_study(study, place, names_of(tables), as_json, workers)
 
 
 def _measured(

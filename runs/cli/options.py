@@ -11,16 +11,23 @@ import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from slotwise.runs.workers import Workers
+
 __all__ = [
+    "Address",
     "AimName",
+    "Backend",
+    "BackendName",
     "Checkpoint",
     "Controllers",
     "Force",
     "Interrupted",
+    "Jobs",
     "Json",
     "ObjectiveName",
     "Overrides",
@@ -34,6 +41,7 @@ __all__ = [
     "print_json",
     "tell_of_compiling",
     "trusted",
+    "workers_for",
 ]
 
 
@@ -127,6 +135,35 @@ Checkpoint = Annotated[
 Force = Annotated[
     bool, typer.Option("--force", help="Replace --out, and start anew where there is a checkpoint.")
 ]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Processes; left out: one for each core. Of a cluster with an address: tasks under "
+        "way at once; left out: as many as it has cores.",
+        show_default=False,
+    ),
+]
+BackendName = Literal["local", "ray", "dask"]
+Backend = Annotated[
+    BackendName,
+    typer.Option(
+        "--backend",
+        help="Who works: processes of this machine, or a Ray or Dask cluster (needs the extra ray "
+        "or dask).",
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        metavar="ADDRESS",
+        help="The cluster's, as its own tools print it; left out: one is started on this machine "
+        "and ended afterwards.",
+        show_default=False,
+    ),
+]
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else.")
 ]
@@ -167,6 +204,15 @@ def tell_of_compiling() -> None:
     )
     if is_first_use(*folders):
         note("first use: kernels are compiled as they are needed, up to a minute in all, once")
+
+
+def workers_for(jobs: int | None, backend: BackendName, address: str | None) -> Workers | None:
+    """Who works beside this process; None if nobody was asked for."""
+    if jobs is None and backend == "local" and address is None:
+        return None
+    from slotwise.runs.workers import Workers
+
+    return Workers(backend, jobs, address)
 
 
 def print_json(value: Any) -> None:

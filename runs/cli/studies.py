@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slotwise.runs.cli import density, energy, late, online, policies
-from slotwise.runs.cli.options import Json, Seed, examples
-from slotwise.runs.cli.study_options import Out, ScaleOption, Tables, names_of, run_study
+from slotwise.runs.cli.options import Address, Backend, Json, Seed, examples, workers_for
+from slotwise.runs.cli.study_options import (
+    JobsAhead,
+    Out,
+    ScaleOption,
+    Tables,
+    names_of,
+    run_study,
+)
 
 if TYPE_CHECKING:
     from slotwise.runs.studies.setting import Scale
@@ -85,6 +92,9 @@ def sun2018(  # noqa: PLR0913 - a parameter is an option of the command
         float | None,
         typer.Option("--p-max", help="With --gains: largest power in W (1).", show_default=False),
     ] = None,
+    jobs: JobsAhead = None,
+    backend: Backend = "local",
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Learning to optimize (H. Sun et al., 2018): Tables I to VI, Figs. 3, 6, 7, 8.
@@ -110,16 +120,20 @@ def sun2018(  # noqa: PLR0913 - a parameter is an option of the command
     elif "6" in names:
         raise InputError("--tables 6: needs measured gains: --gains FILE")
     specs = _specs(retrain, chosen, seed, place)
-    run_study(made(chosen, seed, specs, extra), place, names, as_json)
+    workers = workers_for(jobs, backend, address)
+    run_study(made(chosen, seed, specs, extra), place, names, as_json, workers)
 
 
-def rsun2024(
+def rsun2024(  # noqa: PLR0913 - a parameter is an option of the command
     *,
     scale: ScaleOption = "minutes",
     seed: Seed = 0,
     out: Out = None,
     tables: Tables = "",
     retrain: Retrain = False,
+    jobs: JobsAhead = None,
+    backend: Backend = "local",
+    address: Address = None,
     as_json: Json = False,
 ) -> None:
     """Unrolled WMMSE (R. Sun et al., 2024): Fig. 5 and Table I, on to 1,000 pairs.
@@ -133,7 +147,8 @@ def rsun2024(
     chosen = SCALES[scale]
     place = out or Path(f"rsun2024-{scale}")
     specs = _specs(retrain, chosen, seed, place)
-    run_study(made(chosen, seed, specs), place, names_of(tables), as_json)
+    workers = workers_for(jobs, backend, address)
+    run_study(made(chosen, seed, specs), place, names_of(tables), as_json, workers)
 
 
 def _specs(retrain: bool, scale: Scale, seed: int, place: Path) -> Any:

@@ -13,8 +13,9 @@ from slotwise.runs.cli.options import Interrupted, clean_stdout, print_json, tel
 
 if TYPE_CHECKING:
     from slotwise.runs.studies.study import Finished, Study
+    from slotwise.runs.workers import Workers
 
-__all__ = ["Out", "ScaleOption", "Tables", "names_of", "run_study"]
+__all__ = ["JobsAhead", "Out", "ScaleOption", "Tables", "names_of", "run_study"]
 
 ScaleName = Literal["minutes", "paper"]
 
@@ -28,6 +29,16 @@ Out = Annotated[
         "--out",
         metavar="DIR",
         help="Directory to write, or to go on with; left out: NAME-SCALE here.",
+        show_default=False,
+    ),
+]
+JobsAhead = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="Processes that compute ahead what holds no times, each with one thread; left out: "
+        "this one computes everything, with --backend one process for each core.",
         show_default=False,
     ),
 ]
@@ -52,8 +63,17 @@ def names_of(tables: str) -> list[str]:
     return names
 
 
-def run_study(study: Study, place: Path, names: Sequence[str], as_json: bool) -> None:
-    """Run a study's parts and show each when it is done."""
+def run_study(
+    study: Study,
+    place: Path,
+    names: Sequence[str],
+    as_json: bool,
+    workers: Workers | None = None,
+) -> None:
+    """Run a study's parts and show each when it is done.
+
+    With workers, what holds no times is computed by them first.
+    """
     import sys
 
     from slotwise.runs.directory import read_json
@@ -64,6 +84,10 @@ def run_study(study: Study, place: Path, names: Sequence[str], as_json: bool) ->
     command = shlex.join(("slotwise", *sys.argv[1:]))
     try:
         with clean_stdout(as_json):
+            if workers is not None:
+                from slotwise.runs.studies.ahead import compute_ahead
+
+                compute_ahead(study, names, place, workers)
             for finished in run(study, place, names, command):
                 if not as_json:
                     _show(finished)

@@ -12,6 +12,8 @@ import typer
 
 from slotwise.runs.cli import policies
 from slotwise.runs.cli.options import (
+    Address,
+    Backend,
     Checkpoint,
     Force,
     Interrupted,
@@ -21,6 +23,7 @@ from slotwise.runs.cli.options import (
     examples,
     print_json,
     tell_of_compiling,
+    workers_for,
 )
 
 if TYPE_CHECKING:
@@ -54,8 +57,9 @@ Objective = Annotated[
     ObjectiveName | None,
     typer.Option(
         "--objective",
-        help="Imitate WMMSE, raise the sum rate itself, or first the one and then the other. Where "
-        "mlp raises it, everyone's mean rate is at least radio.min_rate, if that can be.",
+        help="Imitate WMMSE (mlp-ee: fractional), raise the sum rate (bits per joule) itself, or "
+        "first the one and then the other. Where mlp raises it, everyone's mean rate is at least "
+        "radio.min_rate, if that can be.",
         show_default=False,
     ),
 ]
@@ -162,6 +166,17 @@ TestSamples = Annotated[
     int, typer.Option("--test-samples", min=2, help="Draws to judge the trained network by.")
 ]
 
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        min=1,
+        help="mlp, mlp-ee: processes that draw and solve the set of samples, which stays the same; "
+        "left out: this one, with --backend one for each core.",
+        show_default=False,
+    ),
+]
+
 _EXAMPLES = {
     "mlp": (
         "slotwise train mlp --scenario gaussian-ic --links 10 --out mine.safetensors",
@@ -178,6 +193,9 @@ _EXAMPLES = {
     "unrolled-ee": ("slotwise train unrolled-ee --out frugal.safetensors",),
     "unrolled-late": ("slotwise train unrolled-late --out late.safetensors",),
 }
+
+
+_SAVING = ("mlp-ee", "unrolled-ee")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -204,12 +222,16 @@ def _train(context: typer.Context) -> None:
 
 
 def _command(network: str) -> Callable[..., None]:
-    """The command that trains one network; all have the same options."""
+    """The command that trains one network; all have the same options, and their judge its name."""
 
     @functools.wraps(train)
     def command(**options: Any) -> None:
         train(network, **options)
 
+    if network in _SAVING:
+        command.__doc__ = (train.__doc__ or "").replace(
+            "judge it beside WMMSE", "judge its bits per joule beside fractional"
+        )
     whole = inspect.signature(train, eval_str=True)
     given = [one for name, one in whole.parameters.items() if name != "network"]
     command.__signature__ = whole.replace(parameters=given)  # type: ignore[attr-defined]
@@ -239,6 +261,9 @@ def train(  # noqa: PLR0913 - a parameter is an option of the command
     checkpoint: Checkpoint = None,
     logs: LogFolder = None,
     test_samples: TestSamples = 10_000,
+    jobs: Jobs = None,
+    backend: Backend = "local",
+    address: Address = None,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -268,7 +293,12 @@ def train(  # noqa: PLR0913 - a parameter is an option of the command
         half=half,
         trials=trials,
     )
-    options = {"logs": logs, "force": force, "test_samples": test_samples}
+    options = {
+        "logs": logs,
+        "force": force,
+        "test_samples": test_samples,
+        "workers": workers_for(jobs, backend, address),
+    }
     result = _carried_out(order, out, checkpoint, as_json, options)
     if as_json:
         print_json(result)

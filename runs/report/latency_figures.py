@@ -58,6 +58,7 @@ def draw_trade_off(recording: Recording, chosen: Looks) -> Drawing | None:
         axes.plot([middle], [mean], color=look.colour, marker=look.marker, markersize=8)
         latencies += [middle, late]
     axes.margins(y=0.12)
+    axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))  # an interval may reach below, no mean can
     latency_axis(axes, recording, np.array(latencies))
     axes.set_ylabel(f"{merit.mean} [{unit}]")
     keys(figure, shown, markers=True)

@@ -29,8 +29,11 @@ _BESIDE = ((7, -4, "left"), (-7, -4, "right"), (0, 7, "center"), (0, -16, "cente
 
 
 def draw_map(recording: Recording, chosen: Mapping[str, Look]) -> Drawing | None:
-    """Stations as triangles, users where they joined in the colour of their mean rate."""
-    spec = max(chosen, key=lambda name: recording.value(name, "mean_sum_rate") or 0.0)
+    """Stations as triangles, users where they joined in the colour of their mean rate.
+
+    Rates are those under whoever served the objective best, as the finding says.
+    """
+    spec = max(chosen, key=lambda name: recording.value(name, recording.merit.name) or 0.0)
     cells = recording.of(spec) or recording.each_seed()
     cell = cells[0]
     stations = cell.stations

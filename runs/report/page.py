@@ -7,15 +7,14 @@ inline, there is no script, and a content policy forbids any request.
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.emulator.scenario import InputError
 from slotwise.runs.report.canvas import Drawing, inline
 from slotwise.runs.report.figures import FIGURES, LEARNING, draw_figures
@@ -69,28 +68,15 @@ def write_report(directory: Path) -> Path:
     try:
         folder.mkdir(exist_ok=True)
         for drawing in drawings:
-            _replace(folder / f"{drawing.name}.svg", drawing.svg.encode())
-            _replace(folder / f"{drawing.name}.png", drawing.png)
+            write_whole(folder / f"{drawing.name}.svg", drawing.svg.encode())
+            write_whole(folder / f"{drawing.name}.png", drawing.png)
         for name in set(FIGURES) - {drawing.name for drawing in drawings}:
             for suffix in ("svg", "png"):
                 (folder / f"{name}.{suffix}").unlink(missing_ok=True)
-        _replace(html, page.encode())
+        write_whole(html, page.encode())
     except OSError as error:
         raise InputError(f"cannot write the report into {directory}: {error.strerror}") from None
     return html
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Put a complete file in the place of an old one, or leave the old one as it is."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _page(recording: Recording, drawings: list[Drawing]) -> str:

@@ -67,10 +67,14 @@ def percent(share: float | None) -> str:
 
 
 def signed_percent(share: float | None) -> str:
-    """A difference as per cent with its sign and one decimal: ``+2.1%``, ``−0.3%``, ``0.0%``."""
+    """A difference as per cent with its sign and one decimal: ``+2.1%``, ``−0.3%``, ``0.0%``.
+
+    From 1,000 per cent without one: ``+5,385%``.
+    """
     if share is None or not math.isfinite(share):
         return MISSING
-    text = f"{share * 100:+,.{2 if 0 < abs(share) < 0.0005 else 1}f}%"
+    decimals = 2 if 0 < abs(share) < 0.0005 else int(abs(share) < 9.9995)
+    text = f"{share * 100:+,.{decimals}f}%"
     return "0.0%" if text in ("+0.0%", "-0.0%", "+0.00%", "-0.00%") else _signed(text)
 
 

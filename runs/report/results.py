@@ -118,8 +118,7 @@ def _differences(recording: Recording) -> Column:
             bounds = f"[{signed_percent(low - 1)}, {signed_percent(high - 1)}]".replace("%", "")
             marks.append(Mark(signed_percent(value - 1), bounds))
     first = recording.controllers[0]
-    against = f"gainst {first if len(first) <= 12 else 'the first'}"
-    head = f"{recording.merit.head} a{against}" if recording.merit.saves else f"A{against}"
+    head = f"Against {first if len(first) <= 12 else 'the first'}"
     return Heading(head, "%, 95% interval"), marks
 
 

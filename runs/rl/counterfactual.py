@@ -110,7 +110,7 @@ def _cost(scenario: Scenario) -> float:
     if objective.aim == "weighted-energy-efficiency":
         raise InputError(
             f"objective = {objective.aim}: counterfactual learns sum-rate or energy-efficiency; "
-            "say algorithm ppo"
+            "say --algorithm ppo"
         )
     if objective.circuit_power_w <= 0.0:
         raise InputError(

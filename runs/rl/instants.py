@@ -18,7 +18,14 @@ from slotwise.emulator.objective import Objective
 from slotwise.emulator.radio import from_db, from_dbm, rate
 from slotwise.emulator.scenario import InputError, Scenario
 
-__all__ = ["Instants", "check_slots", "instants", "life_slots", "per_full_power"]
+__all__ = [
+    "Instants",
+    "check_promise",
+    "check_slots",
+    "instants",
+    "life_slots",
+    "per_full_power",
+]
 
 Array = NDArray[np.float64]
 
@@ -106,6 +113,24 @@ def check_slots(scenario: Scenario) -> None:
         )
 
 
+def check_promise(scenario: Scenario) -> None:
+    """Refuse a scenario that promises its users a rate: policies neither learn nor are judged so.
+
+    Raises
+    ------
+    InputError
+        One line with the field, its value, and what does.
+    """
+    least = scenario.radio.min_rate
+    if least > 0.0:
+        raise InputError(
+            f"{scenario.name}: radio.min_rate = {least}: policies are trained and judged without "
+            "promised rates, must be 0; promises are learned by slotwise train mlp --objective "
+            f"unsupervised --set radio.min_rate={least}, and in environments with shortfall_price; "
+            "slotwise compare judges them"
+        )
+
+
 def life_slots(scenario: Scenario) -> int:
     """Slots after which a network is drawn anew, for whoever learns from it."""
     return _LONG_LIFE if _open(scenario) else _LIFE
@@ -134,9 +159,10 @@ def instants(scenario: Scenario, seed: int, networks: int, slots: int) -> Instan
     Raises
     ------
     InputError
-        If a decision of the scenario does not hold for one whole slot.
+        If a decision of the scenario does not hold for one whole slot, or a rate is promised.
     """
     check_slots(scenario)
+    check_promise(scenario)
     emulator = Emulator(scenario, seed, networks=networks)
     network = emulator.network
     per_noise = network.p_max_w / network.noise_w

@@ -84,8 +84,8 @@ def judge(
     Raises
     ------
     InputError
-        If a controller is unknown or must be told more than gains, or a decision of the scenario
-        does not hold for one whole slot.
+        If a controller is unknown or must be told more than gains, a decision of the scenario does
+        not hold for one whole slot, or a rate is promised.
     """
     chosen = [make(one, seed) if isinstance(one, str) else one for one in policies]
     for one in chosen:

@@ -17,7 +17,7 @@ from slotwise.emulator.scenario import InputError, Scenario
 from slotwise.runs.place import check_writable, writing
 from slotwise.runs.quiet import single_threaded
 from slotwise.runs.rl.fitted import Fitted
-from slotwise.runs.rl.instants import check_slots
+from slotwise.runs.rl.instants import check_promise, check_slots
 from slotwise.runs.rl.judging import JUDGED_SEED, Line, judge
 from slotwise.runs.rl.order import PolicyOrder
 from slotwise.runs.training import checkpoint_of, fitted, versions
@@ -86,6 +86,7 @@ def train_policy(
     place = checkpoint_of(out) if checkpoint is None else checkpoint
     scenario = order.network_lived()
     check_slots(scenario)
+    check_promise(scenario)
     if test_networks < 0 or test_networks == 1:
         raise InputError(f"test_networks = {test_networks}: must be 0 or at least 2")
     _check(order, out, place, logs, force)

@@ -191,7 +191,7 @@ def crosstalk_part(measured: Measured, scale: Scale, seed: int, out: Path) -> Pa
         result = asdict(measure_on(iter([test]), setting, specs, scale))
         return {**result, "fits": {label: _told(*fit) for label, fit in kinds.items()}}
 
-    unit = Unit("table-6", setting.label, 2 * steps, identity, compute)
+    unit = Unit("table-6", setting.label, 2 * steps, identity, compute, timed=True)
     words = _introduction(measured, len(gain), border, setting)
     return Part(
         "6", "Table VI: measured gains", words, (unit,), lambda found: _document(setting, found)

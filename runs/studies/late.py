@@ -269,7 +269,8 @@ def _living_unit(lives: _Lives, slots: int, seed: int, weights: str) -> Unit:
     def compute(done: Done) -> Result:
         return _live(lives, specs, slots, seed, done)
 
-    return Unit(f"table-{lives.name}", f"seed {seed}", len(specs) + 1, identity, compute)
+    folder, steps = f"table-{lives.name}", len(specs) + 1
+    return Unit(folder, f"seed {seed}", steps, identity, compute, timed=True)
 
 
 def _live(

@@ -57,6 +57,8 @@ class Unit:
         because that may train a network first.
     compute : callable
         Takes what to call with the steps done, gives the result.
+    timed : bool
+        Whether times are part of the result: then nothing of ours may run beside it.
     """
 
     place: str
@@ -64,6 +66,7 @@ class Unit:
     steps: int
     identity: Callable[[], Mapping[str, Any]]
     compute: Callable[[Callable[[int], None]], Result]
+    timed: bool = False
 
     @property
     def file_name(self) -> str:

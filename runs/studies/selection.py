@@ -59,6 +59,7 @@ def _unit(batch: int, rate: float, samples: int, seen: int, seed: int) -> Unit:
         steps,
         lambda: identity,
         lambda done: _train(batch, rate, samples, steps, seed, done),
+        timed=True,
     )
 
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.emulator.scenario import InputError
 from slotwise.runs.directory import finite, read_json, write_json
 from slotwise.runs.progress import note, progress_bar
@@ -119,7 +119,7 @@ def run(
         records = {each.name: kept[each.name] for each in study.parts if each.name in kept}
         write_json(out / "study.json", _about(study) | {"parts": records})
         text = page(study.title, study.words, _about(study), list(records.values()))
-        _write(out / "README.md", text.encode())
+        write_whole(out / "README.md", text.encode())
         yield done
 
 
@@ -168,12 +168,12 @@ def _computed(part: Part, unit: Unit, out: Path) -> Result:
 
 def _write_part(done: Finished, out: Path) -> None:
     for drawing in done.drawings:
-        _write(out / f"{drawing.name}.svg", drawing.svg.encode())
-        _write(out / f"{drawing.name}.png", drawing.png)
+        write_whole(out / f"{drawing.name}.svg", drawing.svg.encode())
+        write_whole(out / f"{drawing.name}.png", drawing.png)
     text = part_page(done.part, done.document, done.drawings)
-    _write(out / f"{done.part.file_name}.md", text.encode())
+    write_whole(out / f"{done.part.file_name}.md", text.encode())
     if done.document.rows:
-        _write(out / f"{done.part.file_name}.csv", _csv(done.document.rows).encode())
+        write_whole(out / f"{done.part.file_name}.csv", _csv(done.document.rows).encode())
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -203,13 +203,3 @@ def _record(done: Finished, command: str) -> dict[str, Any]:
         ],
         "rows": [dict(row) for row in done.document.rows],
     }
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write beside the place and rename into it, so that nobody sees half a file."""
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -44,7 +44,8 @@ def measured_unit(place: str, setting: Setting, specs: Specs, scale: Scale, seed
         chosen = {label: specs(label) for label in setting.methods}
         return asdict(measure(setting, chosen, scale, seed, done))
 
-    return Unit(place, name, setting.samples * len(setting.methods), identity, compute)
+    steps = setting.samples * len(setting.methods)
+    return Unit(place, name, steps, identity, compute, timed=True)
 
 
 def weights_digest(spec: str) -> str | None:

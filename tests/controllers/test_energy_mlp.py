@@ -259,6 +259,17 @@ def test_promised_rates_are_kept_where_they_can_be() -> None:
     ).mean() > 0.8
 
 
+def test_powers_are_cut_to_what_a_cap_counts() -> None:
+    gain, noise = cells(20)
+    controller = MlpEnergy("four-cells")
+    shouted = controller.allocate(gain, noise, 1.0)
+    controller.serve(Objective("energy-efficiency", sinr_cap=2.0))
+    power = controller.allocate(gain, noise, 1.0)
+    assert (power <= shouted).all()
+    assert rate(gain, shouted, noise).max() > 2.0
+    assert rate(gain, power, noise).max() < np.log2(3.0) + 1e-9
+
+
 def test_deciding_needs_no_torch() -> None:
     program = (
         "import sys\n"

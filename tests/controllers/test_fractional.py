@@ -17,10 +17,11 @@ from scipy.optimize import minimize
 from scipy.special import lambertw
 
 from slotwise.controllers.fractional import Fractional, along, fractional
+from slotwise.controllers.kernels.fractional import solve_one
 from slotwise.controllers.wmmse import wmmse
 from slotwise.emulator.objective import Aim, Objective
 from slotwise.emulator.observation import Observation
-from slotwise.emulator.radio import rate, sum_rate
+from slotwise.emulator.radio import rate, sinr, sum_rate
 
 Array = NDArray[np.float64]
 
@@ -294,6 +295,107 @@ def test_a_larger_box_is_never_worse_along_rising_limits(aim: Aim) -> None:
     np.testing.assert_array_equal(each, powers)
     with pytest.raises(ValueError, match="never fall"):
         along(gain, noise_power, levels[::-1], weight)
+
+
+def test_levels_take_noise_and_weights_with_leading_axes() -> None:
+    gain, noise_power, _, weight = draw(3, 4, seed=15)
+    levels = np.array([0.1, 1.0])
+    found = along(gain[0], noise_power, levels, weight[:, None], starts=1)
+    assert found.shape == (2, 3, 3, 4)
+    one = along(gain[0], noise_power[2], levels, weight[1], starts=1)
+    np.testing.assert_array_equal(found[:, 1, 2], one)
+    with pytest.raises(ValueError, match="noise_power has shape"):
+        along(gain, np.ones(3), levels)
+    with pytest.raises(ValueError, match="p_max has shape"):
+        along(gain, 1.0, np.ones((2, 3)))
+
+
+def test_a_climb_stays_with_the_set_that_it_starts_from() -> None:
+    """A whisper of the weak link drowns the strong one, and silencing the strong one then pays."""
+    gain = np.array([[1259.0, 2.87e9], [3.8e-4, 0.79]])
+    for starts in (1, 4):
+        power, _ = fractional(gain, 1.0, 1.0, objective=Objective("sum-rate"), starts=starts)
+        np.testing.assert_array_equal(power, [1.0, 0.0])
+
+
+@pytest.mark.parametrize(("users", "spread_db"), [(2, 40.0), (4, 30.0), (8, 20.0)])
+@every_aim
+def test_nothing_on_or_off_is_better_however_strong_the_interference(
+    aim: Aim, users: int, spread_db: float
+) -> None:
+    rng, objective = np.random.default_rng((users, 21)), Objective(aim)
+    gain = 10.0 ** ((60.0 + spread_db * rng.standard_normal((60, users, users))) / 10.0)
+    on = np.array(list(itertools.product((0.0, 1.0), repeat=users)))[:, None]
+    corner = objective.value(gain, on, 1.0).max(axis=0)
+    value = objective.value(gain, fractional(gain, 1.0, 1.0, objective=objective)[0], 1.0)
+    assert (value >= 0.97 * corner).all()
+
+
+def capped(samples: int, users: int, scale: float) -> Array:
+    """Gaussian links, so near that a cap on the SINR matters."""
+    rng = np.random.default_rng((users, 22))
+    return scale * rng.exponential(size=(samples, users, users))
+
+
+@every_aim
+@pytest.mark.parametrize("cap", [0.3, 1.0, 10.0])
+def test_what_a_cap_does_not_count_is_not_paid_for(aim: Aim, cap: float) -> None:
+    gain = capped(40, 3, 10.0)
+    objective = Objective(aim, sinr_cap=cap)
+    power, steps = fractional(gain, 1.0, 1.0, objective=objective)
+    assert steps.min() > 0
+    signal = sinr(gain, power, 1.0)
+    assert signal.max() <= cap * (1.0 + 1e-9)
+    value = objective.value(gain, power, 1.0)
+    plain = fractional(gain, 1.0, 1.0, objective=Objective(aim))[0]
+    assert (value >= objective.value(gain, plain, 1.0) * (1.0 - 1e-12)).all()
+    less = objective.value(gain, np.geomspace(0.1, 1.0, 10)[:, None, None] * power, 1.0)
+    assert (less <= 1.01 * value).all()
+
+
+@every_aim
+@pytest.mark.parametrize(("users", "points"), [(1, 1001), (2, 101), (3, 25)])
+def test_little_is_lost_to_a_grid_where_sinr_is_capped(aim: Aim, users: int, points: int) -> None:
+    gain, objective = capped(40, users, 10.0), Objective(aim, sinr_cap=10.0)
+    axis = np.concatenate([[0.0], np.geomspace(1e-3, 1.0, points - 1)])
+    grid = np.array(list(itertools.product(axis, repeat=users)))[:, None]
+    best = objective.value(gain, grid, 1.0).max(axis=0)
+    value = objective.value(gain, fractional(gain, 1.0, 1.0, objective=objective)[0], 1.0)
+    assert value.mean() > (0.93 if aim == "sum-rate" else 0.99) * best.mean()
+    if users == 1:
+        assert (value >= best * (1.0 - 1e-9)).all()
+
+
+def test_a_cap_that_nobody_reaches_changes_nothing() -> None:
+    problem = draw(20, 5, seed=23)
+    free, far = Objective("energy-efficiency"), Objective("energy-efficiency", sinr_cap=1e12)
+    np.testing.assert_allclose(solved(problem, free)[1], solved(problem, far)[1], rtol=1e-11)
+    for shape in ((0, 3, 3), (2, 0, 0)):
+        assert fractional(np.ones(shape), 1.0, 1.0, objective=far)[0].shape == shape[:-1]
+
+
+def test_a_promise_beyond_the_cap_binds_nobody() -> None:
+    gain = draw(10, 3, seed=24)[0]
+    built, free = controller(), controller()
+    built.serve(Objective("energy-efficiency", min_rate=2.0, sinr_cap=1.0))
+    free.serve(Objective("energy-efficiency", sinr_cap=1.0))
+    np.testing.assert_array_equal(built.allocate(gain, 1.0, 1.0), free.allocate(gain, 1.0, 1.0))
+    built.serve(Objective("energy-efficiency", min_rate=0.1, sinr_cap=1.0))
+    easy = gain[:, :, :] * (0.01 + 0.99 * np.eye(3))
+    reached = rate(easy, built.allocate(easy, 1.0, 10.0), 1.0)
+    assert (reached >= 0.1 * (1.0 - 1e-6)).all()
+    assert (reached <= 1.0 + 1e-9).all()
+
+
+def test_read_only_arrays_compile_nothing_anew() -> None:
+    gain, noise_power, p_max, weight = (values[0] for values in draw(1, 4, seed=25))
+    built = controller()
+    expected = built.allocate(gain, noise_power, p_max, weight)
+    kinds = len(getattr(solve_one, "signatures", ()))
+    for fixed in (gain, noise_power, p_max, weight):
+        fixed.flags.writeable = False
+    np.testing.assert_array_equal(built.allocate(gain, noise_power, p_max, weight), expected)
+    assert len(getattr(solve_one, "signatures", ())) == kinds
 
 
 def test_a_start_of_ones_own_counts_besides_the_others() -> None:

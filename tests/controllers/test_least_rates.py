@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from slotwise.controllers.least_rates import feasible, guaranteed, least_sinr, promised
+from slotwise.controllers.least_rates import feasible, guaranteed, promised
+from slotwise.emulator.promise import least_sinr
 from slotwise.emulator.radio import rate, sinr
 
 Array = NDArray[np.float64]

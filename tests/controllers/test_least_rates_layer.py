@@ -9,6 +9,7 @@ from torch import Tensor
 
 from slotwise.controllers import least_rates
 from slotwise.controllers.training.guarantee import guaranteed
+from slotwise.emulator.promise import least_sinr
 from slotwise.emulator.radio import rate, sum_rate
 
 ONE = torch.tensor(1.0, dtype=torch.float64)
@@ -40,7 +41,7 @@ def test_it_is_the_same_as_for_arrays(users: int) -> None:
 @pytest.mark.parametrize("precision", [torch.float32, torch.float64])
 def test_every_promise_is_kept_that_can_be(precision: torch.dtype) -> None:
     gain, power = draws(6, 1000)
-    gain, gamma = gain.to(precision), float(least_rates.least_sinr(0.3))
+    gain, gamma = gain.to(precision), float(least_sinr(0.3))
     found = guaranteed(gain, ONE, ONE, power.to(precision), gamma)
     assert found.dtype == precision
     assert float(found.max()) <= 1.0

@@ -13,8 +13,8 @@ from slotwise.controllers import make
 from slotwise.controllers.base import broadcast
 from slotwise.controllers.kernels.box_bound import (
     Box,
-    Objective,
-    objective_of,
+    Priced,
+    priced_of,
     room_for_box,
     shrink,
     value_of,
@@ -145,18 +145,18 @@ def test_none_of_a_hundred_thousand_powers_exceeds_the_bound_at_eight_users(snr:
     assert reached.max() <= found.bound[0]
 
 
-def boxed(problem: Problem, least: Array, most: Array) -> tuple[Objective, Box]:
+def boxed(problem: Problem, least: Array, most: Array) -> tuple[Priced, Box]:
     """One problem as kernels see it, and a box with the interference at its corners."""
     users = len(least)
     links = room_for(users)
-    aim = objective_of(links, load(*problem, links), np.zeros(users))
-    assert aim.users == users
+    priced = priced_of(links, load(*problem, links), np.zeros(users))
+    assert priced.users == users
     box = room_for_box(padded(users))
     box.least[:users], box.most[:users] = least, most
-    heard = aim.heard.reshape(users, -1)
+    heard = priced.heard.reshape(users, -1)
     box.low[:] = 1.0 + least @ heard
     box.high[:] = 1.0 + most @ heard
-    return aim, box
+    return priced, box
 
 
 def random_ends(rng: np.random.Generator, users: int) -> Array:
@@ -175,10 +175,10 @@ def test_nothing_in_a_box_exceeds_its_bound(users: int, snr: float) -> None:
     for problem in zip(*problems(users, snr, samples=20), strict=True):
         gain, noise, p_max, weight = problem
         least, most = random_ends(rng, users)
-        aim, box = boxed(problem, least, most)
+        priced, box = boxed(problem, least, most)
         box.point[:users] = rng.random(users)
         # Below this floor lies all that the planes could cut off: they bound the whole box.
-        bound = bound_of(aim, box, -1.0)
+        bound = bound_of(priced, box, -1.0)
         np.testing.assert_array_equal([box.least[:users], box.most[:users]], [least, most])
         inside = least + (most - least) * rng.random((3000, users))
         corners = np.where(rng.random((3000, users)) < 0.5, least, most)
@@ -199,11 +199,11 @@ def test_neither_tests_nor_planes_take_the_optimum_from_a_box(snr: float) -> Non
         for _ in range(10):
             least, most = random_ends(rng, users)
             least, most = np.minimum(least, best), np.maximum(most, best)
-            aim, box = boxed(problem, least, most)
-            assert shrink(aim, box) >= 0
+            priced, box = boxed(problem, least, most)
+            assert shrink(priced, box) >= 0
             ends = np.array([box.least, box.most])
             shrunk += int(not np.array_equal(ends[:, :users], [least, most]))
-            assert bound_of(aim, box, found.value[n] - 1e-3) >= found.value[n] * (1 - 1e-9)
+            assert bound_of(priced, box, found.value[n] - 1e-3) >= found.value[n] * (1 - 1e-9)
             cut += int(not np.array_equal([box.least, box.most], ends))
             assert (box.least[:users] <= best + 1e-4).all()
             assert (box.most[:users] >= best - 1e-4).all()
@@ -214,9 +214,9 @@ def test_neither_tests_nor_planes_take_the_optimum_from_a_box(snr: float) -> Non
 def test_the_objective_is_the_weighted_sum_rate() -> None:
     problem = next(zip(*problems(5, 3.0), strict=True))
     gain, noise, p_max, weight = problem
-    aim, box = boxed(problem, np.zeros(5), np.ones(5))
+    priced, box = boxed(problem, np.zeros(5), np.ones(5))
     box.point[:5] = np.random.default_rng(0).random(5)
-    value = value_of(aim, box.point, box.noise, box.logs)
+    value = value_of(priced, box.point, box.noise, box.logs)
     reached = sum_rate(gain, box.point[:5] * p_max, noise, weight)
     assert value == pytest.approx(float(reached), rel=1e-12)
 

@@ -15,11 +15,12 @@ from slotwise.controllers import make
 from slotwise.controllers.base import Problem, broadcast
 from slotwise.controllers.dinkelbach import prove
 from slotwise.controllers.fractional import fractional
-from slotwise.controllers.kernels.box_bound import objective_of, room_for_box, shrink
+from slotwise.controllers.kernels.box_bound import priced_of, room_for_box, shrink
 from slotwise.controllers.kernels.branching import branch
 from slotwise.controllers.kernels.envelope_bound import bound_of
 from slotwise.controllers.kernels.links import load, padded, room_for
 from slotwise.controllers.optimum import OpenGap, Optimum, certify
+from slotwise.emulator.drops import draw
 from slotwise.emulator.objective import Aim, Objective
 from slotwise.emulator.radio import sum_rate
 from slotwise.emulator.scenario import InputError
@@ -146,7 +147,7 @@ def test_neither_tests_nor_planes_take_the_optimum_from_a_priced_box(snr: float)
         value, _, _ = branch(*problem, price, 1e-7, 200_000, best)
         best /= p_max
         links = room_for(users)
-        aim = objective_of(links, load(*problem, links), price)
+        priced = priced_of(links, load(*problem, links), price)
         for _ in range(6):
             ends = np.sort(rng.random((2, users)) ** 3, axis=0)
             # The optimum is flat, and where it lies known less precisely than what it is worth.
@@ -155,13 +156,13 @@ def test_neither_tests_nor_planes_take_the_optimum_from_a_priced_box(snr: float)
             least[rng.random(users) < 0.4] = 0.0
             box = room_for_box(padded(users))
             box.least[:users], box.most[:users] = least, most
-            assert shrink(aim, box) >= 0
+            assert shrink(priced, box) >= 0
             shrunk += int((box.most[:users] < most).any() or (box.least[:users] > least).any())
             inside = box.least[:users], box.most[:users]
             assert (inside[0] <= best + 1e-3).all()
             assert (inside[1] >= best - 1e-3).all()
             powers = rng.uniform(*inside, (500, users))
-            bound = bound_of(aim, box, -np.inf)
+            bound = bound_of(priced, box, -np.inf)
             reached = sum_rate(gain, powers * p_max, noise, weight) - powers @ price
             assert max(reached.max(), value) <= bound + 1e-6
     assert shrunk > 30
@@ -242,6 +243,8 @@ def test_a_summary_of_efficiencies_is_in_parts_of_what_is_reached() -> None:
     assert mixed.summary() == (
         "1 of 2 stay open, by at most 12%; the other 1 proved within 0.05% of the optimum"
     )
+    wide = mixed._replace(gap=np.array([0.001, 16.4]))
+    assert "by at most 410%;" in wide.summary()
 
 
 def test_the_option_or_the_network_names_what_is_maximised() -> None:
@@ -269,5 +272,46 @@ def test_what_it_cannot_maximise_is_refused() -> None:
     promise = "min_rate = 0.5: optimum knows no promised rates"
     with pytest.raises(InputError, match=promise):
         certify(np.eye(2), 1.0, 1.0, objective=EFFICIENCY._replace(min_rate=0.5))
-    with pytest.raises(InputError, match=promise):
+    with pytest.raises(InputError, match=r"radio.min_rate = 0.5: must be 0, optimum knows"):
         make("optimum").reset(scenario_named("four-cells", ["radio.min_rate=0.5"]), 0)
+
+
+@pytest.mark.parametrize("aim", ["sum-rate", "energy-efficiency"])
+@pytest.mark.parametrize("cap", [0.3, 1.0, 10.0])
+@pytest.mark.parametrize("users", [1, 2, 3])
+def test_where_sinr_is_capped_nothing_is_called_proved_that_a_grid_beats(
+    aim: Aim, cap: float, users: int
+) -> None:
+    rng = np.random.default_rng((users, 31))
+    gain = 10.0 * rng.exponential(size=(25, users, users))
+    objective = Objective(aim, sinr_cap=cap)
+    found = certify(gain, 1.0, 1.0, objective=objective)
+    fractions = log_grid(users, {1: 2001, 2: 121, 3: 25}[users])
+    best = objective.value(gain, fractions, 1.0).max(axis=0)
+    assert (found.bound >= best * (1.0 - 1e-9)).all()
+    allowed = 0.01 if aim == "sum-rate" else GAP * found.value
+    assert (found.value >= best - allowed - 1e-9)[found.closed].all()
+    assert (found.gap > allowed)[~found.closed].all()
+    np.testing.assert_allclose(found.value, objective.value(gain, found.power, 1.0), rtol=1e-12)
+    free = fractional(gain, 1.0, 1.0, objective=objective)[0]
+    assert (found.value >= objective.value(gain, free, 1.0) * (1.0 - 1e-12)).all()
+    if users == 1:
+        assert found.closed.all()
+
+
+def test_shouting_beyond_a_cap_is_not_called_optimal() -> None:
+    drops = draw(scenario_named("gaussian-ic", ["radio.sinr_cap_db=0"]), 100, 1, 3)
+    objective = drops.objective._replace(aim="energy-efficiency")
+    found = certify(drops.gain, drops.noise_power, drops.p_max, objective=objective)
+    for share in np.geomspace(0.01, 1.0, 9):
+        less = objective.value(drops.gain, share * found.power, drops.noise_power)
+        assert (less <= 1.01 * found.value).all()
+        assert (less <= found.value * (1.0 + GAP))[found.closed].all()
+    assert not found.closed.all()
+
+
+def test_a_network_with_a_promise_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match=r"controller optimum: radio.min_rate = 0.5: must be 0"):
+        make("optimum").reset(scenario_named("urban", ["radio.min_rate=0.5"]), 0)
+    with pytest.raises(InputError, match="objective = weighted-energy-efficiency: optimum serves"):
+        make("optimum").reset(scenario_named("urban", ["objective=weighted-energy-efficiency"]), 0)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from scipy.optimize import Bounds, LinearConstraint, minimize
 
 from slotwise.controllers.fractional import Fractional, fractional
-from slotwise.controllers.least_rates import feasible, guaranteed, least_sinr, promised
+from slotwise.controllers.least_rates import feasible, guaranteed, promised
 from slotwise.controllers.promised import constrained
 from slotwise.emulator.objective import Aim, Objective
-from slotwise.emulator.promise import beyond_reach
+from slotwise.emulator.promise import beyond_reach, least_sinr
 from slotwise.emulator.radio import rate
 
 Array = NDArray[np.float64]

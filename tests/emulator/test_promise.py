@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from slotwise.emulator.clock import Emulator
-from slotwise.emulator.promise import least_powers
+from slotwise.emulator.objective import Objective
+from slotwise.emulator.promise import (
+    beyond_reach,
+    is_short,
+    least_powers,
+    least_sinr,
+    promised_sinr,
+    trimmed,
+)
 from slotwise.emulator.radio import sinr
 from slotwise.emulator.scenario import load
 
@@ -83,3 +91,41 @@ def test_nothing_is_said_where_nothing_is_promised(least: bool) -> None:
     slots = lived(["population.initial_users=3"], least)
     assert not slots["infeasible"].any()
     assert not slots["short"].any()
+
+
+def test_nobody_can_keep_a_promise_beyond_the_cap() -> None:
+    gain, target = np.eye(2), np.array([[0.0, 0.0], [0.1, 0.0], [0.0, 0.2], [0.1, 0.1]])
+    expected = [False, False, True, False]
+    np.testing.assert_array_equal(beyond_reach(gain, 1.0, 1.0, target, 0.1), expected)
+    assert not beyond_reach(gain, 1.0, 1.0, target).any()
+    assert promised_sinr(Objective(min_rate=1.0)) == pytest.approx(1.0)
+    assert promised_sinr(Objective(min_rate=1.0, sinr_cap=1.0)) == pytest.approx(1.0)
+    assert promised_sinr(Objective(min_rate=1.0, sinr_cap=0.99)) == 0.0
+    assert promised_sinr(Objective(sinr_cap=0.99)) == 0.0
+    slots = lived(["radio.sinr_cap_db=-10", "radio.min_rate=0.2"], least=False)
+    assert slots["infeasible"].all()
+    assert (slots["short"] == slots["active"]).all()
+
+
+def test_a_rate_is_short_by_more_than_rounding() -> None:
+    rates = np.array([0.5, 0.5 * (1 - 0.9e-6), 0.5 * (1 - 1.1e-6), 0.0])
+    np.testing.assert_array_equal(is_short(rates, 0.5), [False, False, True, True])
+    assert not is_short(rates, 0.0).any()
+    np.testing.assert_allclose(least_sinr(np.array([1e-20, 1.0])), [1e-20 * np.log(2), 1.0])
+
+
+@settings(max_examples=100, deadline=None)
+@given(seed=st.integers(0, 10**6), users=st.integers(1, 6), cap=st.floats(0.1, 10.0))
+def test_trimmed_powers_keep_what_counts_and_are_the_least_that_do(
+    seed: int, users: int, cap: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    gain = rng.exponential(size=(4, users, users)) * 10.0 ** rng.uniform(-1, 3, (4, 1, users))
+    power = rng.random((4, users)) * rng.integers(0, 2, (4, users))
+    less = trimmed(gain, 1.0, power, cap)
+    assert (less <= power).all()
+    before, after = (np.minimum(sinr(gain, p, 1.0), cap) for p in (power, less))
+    np.testing.assert_allclose(after, before, rtol=1e-7)
+    over = (sinr(gain, power, 1.0) > cap).any(axis=1)
+    assert (sinr(gain, less, 1.0) <= cap * (1.0 + 1e-7))[over].all()
+    np.testing.assert_array_equal(less[~over], power[~over])

@@ -130,6 +130,15 @@ def test_a_bad_field_is_one_line_that_names_field_value_and_range(
     assert "\n" not in str(caught.value)
 
 
+def test_where_joules_count_circuits_draw_some() -> None:
+    free = "radio.circuit_power_w=0"
+    assert load("imac", [free]).radio.circuit_power_w == 0.0
+    for aim in ("energy-efficiency", "weighted-energy-efficiency"):
+        said = rf"radio\.circuit_power_w = 0\.0: with objective = {aim} .* must be positive"
+        with pytest.raises(InputError, match=said):
+            load("imac", [free, f"objective={aim}"])
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

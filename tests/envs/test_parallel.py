@@ -123,6 +123,14 @@ def test_any_other_reward_is_everybodys(reward: str) -> None:
     assert set(rewards.values()) == {env.seat.reward[0]}
 
 
+def test_agents_share_the_network_s_efficiency_where_that_is_the_objective() -> None:
+    env = _make("slotwise/FourCells-v0", reward=None)
+    assert env.options.reward == "energy-efficiency"
+    env.reset(seed=3)
+    assert set(env.step(_sample(env))[1].values()) == {env.seat.reward[0]}
+    assert _make("slotwise/D2D-v0", reward=None).options.reward == "difference"
+
+
 def test_one_life_is_the_same_with_one_decider_and_with_many() -> None:
     env = _make("slotwise/Urban-v0", overrides=BUSY, reward="sum-rate", max_episode_steps=80)
     local, flat = (PowerControl("urban", overrides=BUSY, observation=o) for o in ("local", "flat"))

@@ -314,6 +314,11 @@ def test_an_impossible_action_is_refused_and_nothing_happens(
         ({"gain_range_db": 3}, "must be a pair"),
         ({"overrides": "radio.noise_dbm=3"}, "must be a list"),
         ({"overrides": ["radio.noise=3"]}, "unknown field"),
+        (
+            {"shortfall_price": 1.0},
+            r"shortfall_price = 1\.0: radio\.min_rate = 0\.0 promises nothing",
+        ),
+        ({"shortfall_price": -1.0}, "must be a non-negative finite number"),
         ({"raward": "sum-rate"}, "unexpected keyword argument 'raward'.*did you mean 'reward'"),
         ({"scenario": {"name": "x", "layuot": {}}}, "unknown field layuot"),
         ({"overrides": ["timing.mode=measured"]}, 'give overrides=."timing.mode=ideal"'),
@@ -325,6 +330,22 @@ def test_an_impossible_option_is_refused_in_one_line(
     with pytest.raises(InputError, match=complaint) as refusal:
         PowerControl(**options)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_reward_of_none_is_the_objective_of_the_scenario() -> None:
+    assert PowerControl("gaussian-ic", reward=None).options.reward == "sum-rate"
+    assert PowerControl("four-cells", reward=None).options.reward == "energy-efficiency"
+    assert PowerControl("four-cells", reward="sum-rate").options.reward == "sum-rate"
+
+
+def test_the_price_of_a_shortfall_is_shared_too_where_rewards_are() -> None:
+    priced: Any = {"overrides": ["radio.min_rate=1.5"], "shortfall_price": 0.25}
+    whole, each = (PowerControl("gaussian-ic", per_user=one, **priced) for one in (False, True))
+    rewards = []
+    for env in (whole, each):
+        env.reset(seed=3)
+        rewards.append(env.step(np.arange(10))[1])
+    assert rewards[1] == pytest.approx(rewards[0] / 10.0)
 
 
 def test_a_scenario_may_be_a_file_or_a_mapping(tmp_path: Any) -> None:

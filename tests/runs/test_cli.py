@@ -187,6 +187,30 @@ def test_evaluate_takes_measured_gains(slotwise: Slotwise, tmp_path: Path) -> No
     assert row["std_error"] is None
 
 
+def test_measured_gains_cost_what_is_said(slotwise: Slotwise, tmp_path: Path) -> None:
+    np.save(tmp_path / "mine.npy", np.array([[3.0]]))
+    words = ["evaluate", "--gains", tmp_path / "mine.npy", "--objective", "energy-efficiency"]
+    words += ["-c", "max", "--latency-samples", "2"]
+    costs = ["--amplifier-inefficiency", "2.5", "--circuit-power", "0.5"]
+    row = json.loads(slotwise(*words, *costs, "--json")[1])["controllers"]["max"]
+    assert row["mean_merit"] == pytest.approx(2.0 / (2.5 + 0.5), rel=1e-12)
+    code, out, _ = slotwise(*words, *costs)
+    assert code == 0
+    assert "[bit/J/Hz]" in out
+    assert "draws 2.5 W for each watt that it radiates (--amplifier-inefficiency) and 0.5 W" in out
+    assert "draws 4 W" in slotwise(*words)[1]
+
+
+def test_efficiencies_of_a_scenario_are_over_its_bandwidth(slotwise: Slotwise) -> None:
+    words = ["evaluate", "--scenario", "four-cells", "--samples", "20", "-c", "max"]
+    words += ["--latency-samples", "1"]
+    row = json.loads(slotwise(*words, "--json")[1])["controllers"]["max"]
+    out = slotwise(*words)[1]
+    assert "[kbit/J]" in out
+    shown = float(out.split(" max ")[1].split()[0].replace(",", ""))
+    assert shown == pytest.approx(row["mean_merit"] * 180e3 / 1e3, rel=0.05)
+
+
 def test_scenarios_are_listed_and_shown(slotwise: Slotwise, tmp_path: Path) -> None:
     code, out, _ = slotwise("scenarios", "--json")
     assert code == 0

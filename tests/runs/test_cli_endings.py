@@ -33,6 +33,9 @@ def _refused(answer: tuple[int, str, str]) -> str:
 
 # --- what it refuses -------------------------------------------------------------------------
 
+FEW = "mlp:gaussian-ic-10"
+JOULES = ("evaluate", "-c", "max", "--gains", "x.npy", "--objective", "energy-efficiency")
+
 
 @pytest.mark.parametrize(
     ("words", "said"),
@@ -62,7 +65,14 @@ def _refused(answer: tuple[int, str, str]) -> str:
         (["evaluate", "-c", "max"], "give --scenario SCENARIO or --gains FILE"),
         (["evaluate", "-c", "max", "--gains", "nowhere.npy"], "nowhere.npy"),
         (["evaluate", "-c", "max", "--scenario", "d2d", "--p-max", "1"], "--p-max"),
+        (["evaluate", "-c", "max", "--scenario", "d2d", "--circuit-power", "1"], "with --gains"),
+        (["evaluate", "-c", "max", "--gains", "x.npy", "--circuit-power", "1"], "in joules only"),
+        ([*JOULES, "--circuit-power", "0"], "--circuit-power 0: must be positive"),
+        ([*JOULES, "--amplifier-inefficiency", "0.5"], "must be at least 1"),
         (["evaluate", "-c", "max", "--scenario", "d2d", "--gains", "x.npy"], "--gains"),
+        (["run", "wide-cell", "-c", "mlp-ee:four-cells"], "it takes at most 4 users"),
+        (["compare", "imac", "-c", "max", "-c", FEW, "--out", "x"], f"{FEW}: population.initial_u"),
+        (["run", "imac", "-c", f"finetuned:base={FEW}"], "initial_users = 12, and nobody leaves"),
         (["evaluate", "-c", "max", "--gains", "x.npy", "--links", "3"], "--links"),
         (["evaluate", "-c", "max", "--gains", "x.npy", "--samples", "3"], "--samples"),
         (["evaluate", "-c", "max", "--scenario", "d2d", "--samples", "0"], "'--samples'"),
@@ -256,6 +266,19 @@ def test_a_warning_of_ours_is_one_line() -> None:
 
 
 def test_why_decisions_failed_is_said_once(slotwise: Slotwise) -> None:
-    code, _, err = slotwise("run", "imac", "-c", "mlp:gaussian-ic-10", "--slots", "5")
+    leaving = ("--set", "population.lifetime.kind=fixed", "--slots", "5")
+    code, _, err = slotwise("run", "imac", "-c", "mlp:gaussian-ic-10", *leaving)
     assert code == 0
-    assert "decisions failed, first: ValueError: 12 users: gaussian-ic-10 takes at most 10" in err
+    said = "every one of 5 decisions failed, all figures are the fallback's: ValueError: 12 users"
+    assert f"{said}: gaussian-ic-10 takes at most 10" in err
+
+
+def test_a_network_trained_in_another_layout_says_so(slotwise: Slotwise) -> None:
+    evaluated = ("evaluate", "--scenario", "wide-cell", "--samples", "5", "--latency-samples", "1")
+    for words in (("run", "wide-cell", "--slots", "2"), evaluated):
+        code, _, err = slotwise(*words, "-c", "mlp-ee:wide-cell-8")
+        assert (code, err) == (
+            0,
+            "mlp-ee:wide-cell-8: was trained with layout.station_antennas = 8 (here 50)\n",
+        )
+        assert slotwise(*words, "-c", "mlp-ee:wide-cell-50")[::2] == (0, "")

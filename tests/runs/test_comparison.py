@@ -221,6 +221,20 @@ def test_a_controller_that_goes_on_from_another_life_is_refused(tmp_path: Path) 
         compare(load("gaussian-ic"), [spec], seeds=1, slots=5, out=tmp_path / "out")
 
 
+@pytest.mark.parametrize("field", ["objective=sum-rate", "objective=weighted-energy-efficiency"])
+def test_who_does_not_serve_the_objective_is_refused_before_anything_is_written(
+    field: str, tmp_path: Path
+) -> None:
+    spec = "unrolled-ee" if field.endswith("sum-rate") else "optimum"
+    said = f"controller {spec}: {field.replace('=', ' = ')}: {spec} serves"
+    scenario = load("gaussian-ic", [field])
+    with pytest.raises(InputError, match=said):
+        compare(scenario, ["max", spec], out=tmp_path / "out", slots=5, progress=False)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match=said):
+        simulate(scenario, spec, slots=5)
+
+
 def test_a_warm_up_takes_hundreds_of_decisions(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = FullPower.decide
     decisions: list[int] = []

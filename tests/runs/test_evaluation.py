@@ -98,6 +98,23 @@ def test_who_can_serves_the_objective_of_the_draws() -> None:
     assert ours["mean_sum_rate"] < theirs["mean_sum_rate"]
 
 
+def test_a_cap_of_the_draws_is_served_and_judged() -> None:
+    gain, objective = np.eye(2)[None] * 9.0, Objective("energy-efficiency", 4.0, 1.0)
+    frozen = Frozen.of(gain, sinr_cap=1.0, objective=objective)
+    row = evaluate(frozen, ["fractional"], latency_samples=1)["fractional"]
+    assert row["mean_merit"] == pytest.approx(2.0 / (2.0 + 8.0 / 9.0))
+    assert row["mean_sum_rate"] == pytest.approx(2.0)
+    promised = objective._replace(min_rate=1.5)
+    kept = evaluate(Frozen.of(gain, sinr_cap=1.0, objective=promised), ["max"], latency_samples=1)
+    assert kept["max"]["promise"] is not None
+    assert (kept["max"]["promise"]["infeasible"], kept["max"]["promise"]["broken"]) == (1, 0)
+
+
+def test_who_does_not_serve_the_objective_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="controller unrolled-ee: objective = sum-rate"):
+        evaluate(np.eye(2), ["unrolled-ee"])
+
+
 def test_mean_error_and_ratio_over_draws_by_hand() -> None:
     # One user: rates log2(1 + g p); gains 1, 3, 7 at 1 W: 1, 2, 3; at 3 W: 2, log2 10, log2 22.
     gain = np.array([1.0, 3.0, 7.0]).reshape(3, 1, 1)

@@ -145,6 +145,8 @@ def test_the_window_is_the_round_number_below_a_sixtieth_of_the_span(
         (percent(0.9996), "over 99%"),
         (percent(1.0), "100%"),
         (signed_percent(0.021), "+2.1%"),
+        (signed_percent(7.958), "+795.8%"),
+        (signed_percent(-53.854), "−5,385%"),
         (signed_percent(-0.003), "−0.3%"),
         (signed_percent(0.0), "0.0%"),
         (duration(4.1e-4), "0.41 ms"),
@@ -408,6 +410,43 @@ def test_every_figure_of_a_network_that_saves_joules_compares_by_them(
         assert f"<!-- {text} -->" in drawn[name].svg, (name, text)
     assert "max = 100 [%]" in drawn["relative"].svg
     assert drawn["relative"].caption.startswith(f"{compared.capitalize()} in the same network")
+
+
+def test_an_interval_does_not_take_an_efficiency_below_zero(
+    synthetic: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.axes import Axes
+
+    plan = synthetic.Plan(slots=300, seeds=(1, 2), objective="energy-efficiency", ideal=False)
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+    summary = {spec: dict(values) for spec, values in recording.summary.items()}
+    summary["wmmse"] |= {"relative_low": -50.0, "relative_high": 60.0}
+    lowest = []
+    label = Axes.set_ylabel
+
+    def spy(axes: Axes, *arguments: Any, **keywords: Any) -> Any:
+        lowest.append(axes.get_ylim()[0])
+        return label(axes, *arguments, **keywords)
+
+    monkeypatch.setattr(Axes, "set_ylabel", spy)
+    assert _draw(replace(recording, summary=summary), "trade-off") is not None
+    assert lowest == [0.0]
+
+
+def test_the_map_shows_rates_under_who_served_the_objective_best(
+    synthetic: ModuleType, tmp_path: Path
+) -> None:
+    plan = synthetic.Plan(slots=300, seeds=(1,), objective="energy-efficiency", ideal=False)
+    recording = read_recording(synthetic.write_comparison(tmp_path, plan))
+
+    def first(name: str) -> str:
+        return max(recording.controllers, key=lambda spec: recording.value(spec, name) or 0.0)
+
+    thrifty = first("energy_efficiency_bit_per_joule")
+    summary = {spec: dict(values) for spec, values in recording.summary.items()}
+    loud = next(spec for spec in recording.controllers if spec != thrifty)
+    summary[loud]["mean_sum_rate"] = 1e6
+    assert f"under `{thrifty}` in seed" in _caption(replace(recording, summary=summary), "map")
 
 
 def test_the_course_of_energy_is_power_and_bits_over_joules_of_a_window(

@@ -306,6 +306,9 @@ def test_faults_of_learning_are_not_called_faults_of_decisions() -> None:
         "learning failed and was given up: ValueError: no idea",
     ]
     assert fault_lines([], 1000) == []
+    assert fault_lines(["NaN"] * 3, 3) == [
+        "every one of 3 decisions failed, all figures are the fallback's: NaN"
+    ]
 
 
 def test_where_lessons_take_no_time_no_decision_is_beside_one() -> None:

@@ -151,7 +151,7 @@ def test_where_joules_count_the_table_is_led_by_what_is_made_of_them(
     heads, rows = result_table(recording)
     assert list(_columns(heads))[:3] == [
         "Energy efficiency",
-        "Energy efficiency against max",
+        "Against max",
         "Mean sum rate",
     ]
     assert [head.unit for head in heads[:3]] == ["Mbit/J", "%, 95% interval", "bit/s/Hz"]

@@ -189,6 +189,8 @@ def test_the_study_is_measured_written_and_gone_on_with(slotwise: Command, tmp_p
     states = {row["what"]: row["state"] for row in parts["goals"]["rows"]}
     assert states["`unrolled-ee` of the best known, S1 [%]"] == "not measured"
     assert any("broken" in what for what in states)
+    promised = parts["promises"]["rows"]
+    assert {"min_rate_bit_per_s_per_hz", "bit_per_j_per_hz_without"} <= promised[0].keys()
     rows = parts["times"]["rows"]
     assert all(row["latency_p50_s"] > 0.0 and row["batch_s"] > 0.0 for row in rows)
     assert {row["latency_ratio"] for row in rows if row["controller"] == "wmmse"} == {1.0}

@@ -212,6 +212,11 @@ def test_one_life_shows_joules_and_users_efficiencies_only_where_they_are_the_ob
     show(run_table(life))
     plain = capsys.readouterr().out
     assert re.search(r"energy consumed \[J\] +41\.25", plain)
+    assert plain.index("mean sum rate") < plain.index("mean power") < plain.index("slots")
+    show(run_table(life, "energy-efficiency"))
+    led = capsys.readouterr().out
+    assert led.index("energy efficiency [Mbit/J]") < led.index("mean sum rate")
+    assert led.count("energy efficiency") == 1
     assert re.search(r"mean power radiated \[W\] +0\.5", plain)
     assert "users' efficiencies" not in plain
     assert "promise" not in plain

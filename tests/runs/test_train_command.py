@@ -194,6 +194,7 @@ def test_networks_of_any_size_are_trained_and_judged_too(
 
 OUT = ("--out", "x.safetensors")
 MLP = ("mlp", "--scenario", "gaussian-ic")
+MLP_EE = ("mlp-ee", "--scenario", "wide-cell", "--set")
 
 
 @pytest.mark.parametrize(
@@ -216,12 +217,24 @@ MLP = ("mlp", "--scenario", "gaussian-ic")
         ((*MLP, "--size", "hidden", *OUT), "size: 'hidden' must be name=value"),
         ((*MLP, "--recipe", "speed=2", *OUT), "recipe: no field 'speed'"),
         ((*MLP, "--recipe", "clip=much", *OUT), "recipe: clip = much: must be float"),
-        (("unrolled", "--set", "radio.noise_dbm=1", *OUT), "--set: only with a scenario"),
+        (("unrolled", "--set", "radio.noise_dbm=1", *OUT), "--set radio.noise_dbm=1: only with a"),
         (("unrolled", "--objective", "both", *OUT), "objective = both: with the network unrolled"),
         (("graph", "--samples", "50", *OUT), "samples = 50: with the network graph it must be 0"),
         (("unrolled", "--pretrain", "reptile", *OUT), "must be randomised, or left out"),
         ((*MLP, "--pretrain", "reptile", *OUT), "with pretrain = reptile the network mlp learns"),
         (("unrolled", "--size", "size=huge", *OUT), "size = huge: must be one of full, tiny"),
+        ((*MLP_EE, "objective=sum-rate", *OUT), "objective = sum-rate: the network mlp-ee learns"),
+        (
+            (*MLP_EE, "objective=weighted-energy-efficiency", *OUT),
+            "objective = weighted-energy-efficiency: the network mlp-ee learns the energy eff",
+        ),
+        ((*MLP_EE, "radio.min_rate=0.5", *OUT), "radio.min_rate = 0.5: the network mlp-ee learns"),
+        ((*MLP_EE, "radio.circuit_power_w=0", *OUT), "radio.circuit_power_w = 0.0: with objective"),
+        (("unrolled-ee", "--set", "objective=sum-rate", *OUT), "--set objective=sum-rate: only"),
+        (
+            ("graph", "--scenario", "d2d", "--set", "radio.min_rate=1", *OUT),
+            "radio.min_rate = 1.0: the network graph learns the sum rate and no promises",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )

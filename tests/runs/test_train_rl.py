@@ -103,6 +103,33 @@ def test_efficient_powers_are_worth_most_where_joules_count() -> None:
     assert full["relative"] < 90.0
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "rl", "--out", "p.safetensors"),
+        ("train", "rl", "--algorithm", "ppo", "--out", "p.safetensors"),
+        ("study", "rl"),
+    ],
+)
+def test_promised_rates_are_refused_with_what_learns_them(
+    slotwise: Command, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    code, out, err = slotwise(*words, "--set", "radio.min_rate=0.5")
+    assert (code, out) == (2, "")
+    assert err.startswith("slotwise: error: nasir-guo: radio.min_rate = 0.5: ")
+    assert "train mlp --objective unsupervised" in err
+    assert "shortfall_price" in err
+    assert err.count("\n") == 1
+    assert not names(tmp_path)
+
+
+def test_a_weighted_objective_is_refused_with_the_option_that_learns_it(slotwise: Command) -> None:
+    aim = ("--objective", "weighted-energy-efficiency")
+    code, _, err = slotwise(*GRAPH, *aim, "--out", "p.safetensors")
+    assert code == 2
+    assert "say --algorithm ppo" in err
+
+
 def test_what_a_step_meets_is_a_function_of_its_number() -> None:
     options = options_of(town("csi.delay_s=0.02"))
     one, other = Lives(options, 4, 2, 6, 3), Lives(options, 4, 2, 6, 3)

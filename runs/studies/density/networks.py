@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -16,9 +15,10 @@ from typing import Any, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from slotwise.controllers.atomic import write_whole
 from slotwise.runs.studies.density.orders import Recipe
 
 __all__ = ["Perceptrons", "fit", "read", "write"]
@@ -150,13 +150,7 @@ def write(networks: Perceptrons, path: Path, identity: Mapping[str, Any]) -> Non
     """
     tensors = {f"weight.{n}": each.contiguous() for n, each in enumerate(networks.weights)}
     tensors |= {f"bias.{n}": each.contiguous() for n, each in enumerate(networks.biases)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        save_file(tensors, partial, {"identity": json.dumps(identity, sort_keys=True)})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_whole(path, save(tensors, {"identity": json.dumps(identity, sort_keys=True)}))
 
 
 def read(path: Path, identity: Mapping[str, Any]) -> Perceptrons | None:

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slotwise.controllers.promised import constrained
-from slotwise.emulator.promise import beyond_reach
+from slotwise.emulator.promise import beyond_reach, is_short, least_sinr
 from slotwise.emulator.radio import rate
 from slotwise.runs.studies.energy.measuring import serving
 from slotwise.runs.studies.energy.setting import Draws, Place, drawn
 
-__all__ = ["LEVELS", "RATES", "ROUNDING", "SEARCH", "promises"]
+__all__ = ["LEVELS", "RATES", "SEARCH", "promises"]
 
 Array = NDArray[np.float64]
 
@@ -23,9 +23,6 @@ RATES = (0.5, 1.0)
 
 LEVELS = (-20, 0)
 """Largest powers [dBW]."""
-
-ROUNDING = 1e-6
-"""A rate that is short of the promised one by less counts as kept [bit/s/Hz]."""
 
 SEARCH = "search among powers that keep the promise"
 
@@ -79,12 +76,14 @@ def _answer(spec: str, draws: Draws) -> Array:
 
 
 def _infeasible(draws: Draws) -> NDArray[np.bool_]:
-    target = np.full(draws.gain.shape[:-1], 2.0**draws.objective.min_rate - 1.0)
-    return beyond_reach(draws.gain, draws.noise_power, draws.p_max(0), target)
+    objective = draws.objective
+    target = np.full(draws.gain.shape[:-1], least_sinr(objective.min_rate))
+    rest = draws.noise_power, draws.p_max(0), target, objective.sinr_cap
+    return beyond_reach(draws.gain, *rest)
 
 
 def _searched(draws: Draws) -> Array:
-    gamma = 2.0**draws.objective.min_rate - 1.0
+    gamma = least_sinr(draws.objective.min_rate)
     return constrained(draws.gain, draws.noise_power, draws.p_max(0), None, draws.objective, gamma)
 
 
@@ -92,14 +91,15 @@ def _judged(
     draws: Draws, power: Array, free: Array | None, best: Array, fine: NDArray[np.bool_]
 ) -> dict[str, Any]:
     rates = np.asarray(rate(draws.gain, power, draws.noise_power))[fine]
-    short = draws.objective.min_rate - rates.min(axis=1, initial=np.inf)
+    promised = draws.objective.min_rate
+    short = promised - rates.min(axis=1, initial=np.inf)
 
     def mean(powers: Array | None) -> float | None:
         return None if powers is None or not fine.any() else float(draws.value(powers)[fine].mean())
 
     return {
         "feasible": int(fine.sum()),
-        "broken": int(np.sum(short > ROUNDING)),
+        "broken": int(np.sum(is_short(rates, promised).any(axis=1))),
         "shortfall": float(short.max(initial=0.0)),
         "value": mean(power),
         "free_value": mean(free),

@@ -8,7 +8,7 @@ IEEE Veh. Technol. Mag. 14(3), 2019, Fig. 3.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from slotwise.controllers.registry import make
@@ -195,7 +195,7 @@ class _Units:
 
     def _certified(self, place: Place, sample: Sample, samples: int) -> Unit:
         nodes = self._amount.nodes
-        return self._unit(
+        unit = self._unit(
             place,
             sample,
             "certificates",
@@ -203,6 +203,7 @@ class _Units:
             lambda: {"certified": samples, "nodes": nodes, "gap": GAP},
             lambda draws, done: certificates(draws, samples, nodes, done),
         )
+        return replace(unit, timed=True)
 
     def timed(self, place: Place) -> str:
         """Add decision times in a place."""
@@ -218,7 +219,8 @@ class _Units:
         def computed(done: Done) -> Result:
             return times(place, specs, rounds, seed, done)
 
-        return self._add(Unit("times", place.label, len(TIMED_DBW), identity, computed))
+        unit = Unit("times", place.label, len(TIMED_DBW), identity, computed, timed=True)
+        return self._add(unit)
 
     def promised(self, place: Place) -> str:
         """Add promised rates in a place, for those who serve objectives."""
@@ -313,7 +315,8 @@ def _times(amount: Amount, seed: int) -> Part:
         "This machine's, one thread, everyone in turns beside compiled WMMSE. A decision of one "
         "network and a draw of a batch are kept apart: in a batch, calls cost nothing and draws "
         "may be worked on side by side. WMMSE iterates on some draws much longer than on most, so "
-        "that medians and means differ. Other largest powers stand on the part's own page."
+        "that medians and means differ. `max` computes nothing: its time is that of a call in "
+        "Python that checks its arguments. Other largest powers stand on the part's own page."
     )
     return Part("times", "Decision times", words, tuple(every.units), document)
 
@@ -328,9 +331,11 @@ def _promises(amount: Amount, seed: int) -> Part:
 
     words = (
         f"Every user is promised a rate; {amount.promised:,} draws. Infeasible are draws in which "
-        "no powers keep it to all. In the others nobody may be short of it by more than 1e-6 "
-        "bit/s/Hz, and mean energy efficiency is compared with the controller's own without a "
-        "promise, and with that of a search by convex approximation from several starts."
+        "no powers keep it to all. In the others nobody may be short of it by more than a "
+        "millionth, and mean energy efficiency is compared with the controller's own without a "
+        "promise, and with that of a search by convex approximation from several starts. With a "
+        "promise `fractional` goes on from that search's starts, so that `starts=1` can find more "
+        "with it than from its one start without."
     )
     return Part("promises", "Promised rates", words, tuple(every.units), document)
 
@@ -345,7 +350,8 @@ def _weighted(amount: Amount, seed: int) -> Part:
 
     words = (
         "Sum of every user's own rate over its own consumption, same draws and largest powers as "
-        "above. Who does not serve this objective is left out; `max` and `wmmse` serve none."
+        "above. `mlp-ee`, which learned another objective, is left out; `max` and `wmmse` serve no "
+        "efficiency and show what that costs."
     )
     title = "Sum of the users' own energy efficiencies"
     return Part("weighted", title, words, tuple(every.units), document)

@@ -87,11 +87,12 @@ def _sweep_rows(place: str, one: Found) -> list[dict[str, Any]]:
         for level, dbw in enumerate(LEVELS_DBW):
             mean = one.mean(values, level)
             row = {"place": place, "controller": who, "p_max_dbw": dbw, "draws": values.shape[1]}
-            row |= {"mbit_per_j": mean.value, "low": mean.low, "high": mean.high}
+            row |= {"mbit_per_j": mean.value}
+            row |= {"mbit_per_j_low": mean.low, "mbit_per_j_high": mean.high}
             if who != BEST:
                 ratio = one.of_means(who, level)
-                row |= {"relative": ratio.value}
-                row |= {"relative_low": ratio.low, "relative_high": ratio.high}
+                row |= {"percent": ratio.value}
+                row |= {"percent_low": ratio.low, "percent_high": ratio.high}
             rows.append(row)
     return rows
 
@@ -180,8 +181,9 @@ def _share_rows(found: Mapping[str, Found]) -> list[dict[str, Any]]:
         for who in one.values:
             share, twenty = one.share(who), one.share(who, one.twenty[0])
             row = {"place": place, "controller": who, "draws": one.best.shape[1]}
-            row |= {"relative": share.value, "low": share.low, "high": share.high}
-            rows.append(row | {"percentile_5": share.fifth, "of_twenty_starts": twenty.value})
+            row |= {"percent": share.value, "percent_low": share.low, "percent_high": share.high}
+            row |= {"percent_5th_percentile": share.fifth}
+            rows.append(row | {"percent_of_twenty_starts": twenty.value})
     return rows
 
 
@@ -222,7 +224,18 @@ def promises_document(results: Sequence[Result]) -> Document:
         "bit/J of its own without the promise [%]",
         "of the search that keeps it [%]",
     )
-    return Document([Grid("", heads, lines)], rows=rows, notes=_costly(rows))
+    named = [{_NAMED.get(key, key): value for key, value in row.items()} for row in rows]
+    return Document([Grid("", heads, lines)], rows=named, notes=_costly(rows))
+
+
+_NAMED = {
+    "min_rate": "min_rate_bit_per_s_per_hz",
+    "shortfall": "shortfall_bit_per_s_per_hz",
+    "value": "bit_per_j_per_hz",
+    "free_value": "bit_per_j_per_hz_without",
+    "search_value": "bit_per_j_per_hz_search",
+}
+"""Columns of promises, with their units, as a file of them has them."""
 
 
 def _costly(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -35,14 +35,12 @@ from slotwise.runs.studies.online.scale import OnlineScale
 from slotwise.runs.studies.part import Document, Grid, Part, Result, Unit
 from slotwise.runs.studies.tables import weights_digest
 
-__all__ = ["TIMED", "beside_lessons", "latency_part", "ratio_of"]
-
-TIMED = "table-latency"
-"""Folder of units that nothing of ours may run beside."""
+__all__ = ["beside_lessons", "latency_part", "ratio_of"]
 
 Array = NDArray[np.float64]
 
 _BASES = {"perceptron": ADAPTIVE, "unrolled": UNROLLED}
+_PLACE = "table-latency"
 _OBSERVED = 200
 _SETTLE_S = 0.02
 _START_S = 120.0
@@ -161,16 +159,17 @@ def latency_part(scale: OnlineScale, seed: int) -> Part:
     for name, spec in _BASES.items():
         same = {"spec": spec, "weights": weights_digest(spec), "seed": seed}
         blocks = {**same, "blocks": scale.blocks, "block_s": scale.block_s}
-        units.append(Unit(TIMED, name, 0, _told(blocks), _blocks(spec, scale, seed)))
+        units.append(Unit(_PLACE, name, 0, _told(blocks), _blocks(spec, scale, seed), timed=True))
         for place in ("background", "inline"):
             life = {**same, "learning": place, "slots": _LIFE_SLOTS, "steps": scale.steps}
             units.append(
                 Unit(
-                    TIMED,
+                    _PLACE,
                     f"{name} {place}",
                     _LIFE_SLOTS,
                     _told(life),
                     _life(spec, place, scale, seed),
+                    timed=True,
                 )
             )
     words = (

@@ -1,0 +1,444 @@
+"""Tasks spread over processes: the same results everywhere, and nothing lost with a process."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from slotwise.emulator.scenario import InputError
+from slotwise.runs.directory import read_json
+from slotwise.runs.studies.ahead import UnitError, compute_ahead
+from slotwise.runs.studies.part import Document, Part, Unit
+from slotwise.runs.studies.study import Study, run
+from slotwise.runs.workers import Lost, Workers, spread, together
+
+TWO = Workers(jobs=2)
+
+
+def _die(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _threads() -> Callable[[int], list[int]]:
+    """Counts threads of NumPy, and those that torch would take."""
+
+    # What is inside a function travels whole; the workers do not know this file.
+    def count(_: int) -> list[int]:
+        import os
+
+        import numpy as np  # noqa: F401
+        from threadpoolctl import threadpool_info
+
+        return [int(os.environ["OMP_NUM_THREADS"]), *(x["num_threads"] for x in threadpool_info())]
+
+    return count
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def _wait(until: Callable[[], bool], seconds: float = 20.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if until():
+            return True
+        time.sleep(0.05)
+    return until()
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_every_task_has_its_result(jobs: int) -> None:
+    found = dict(spread(math.sqrt, range(20), Workers(jobs=jobs)))
+    assert found == {index: math.sqrt(index) for index in range(20)}
+
+
+def test_no_task_is_no_work() -> None:
+    assert list(spread(math.sqrt, [], TWO)) == []
+
+
+def test_one_worker_is_this_process_and_a_single_task_needs_no_other() -> None:
+    def whose(_: int) -> int:
+        return os.getpid()
+
+    assert [at for _, at in spread(whose, range(3), Workers(jobs=1))] == [os.getpid()] * 3
+    assert [at for _, at in spread(whose, [0], TWO)] == [os.getpid()]
+    assert os.getpid() not in [at for _, at in spread(whose, range(3), TWO)]
+
+
+def test_results_come_as_they_finish() -> None:
+    delays = [1.0, 0.0, 0.0, 0.0]
+    assert [index for index, _ in spread(time.sleep, delays, TWO)][-1] == 0
+
+
+def test_tasks_are_taken_as_they_are_needed() -> None:
+    taken: list[int] = []
+
+    def endless() -> Iterator[int]:
+        for number in itertools.count():
+            taken.append(number)
+            yield number
+
+    found = dict(itertools.islice(spread(math.sqrt, endless(), TWO), 50))
+    assert len(found) == 50
+    assert len(taken) < 1000
+
+
+def test_a_worker_has_one_thread_of_linear_algebra() -> None:
+    for jobs in (1, 2):
+        for _, found in spread(_threads(), range(2), Workers(jobs=jobs)):
+            assert set(found) == {1}
+
+
+def test_workers_are_where_their_owner_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes are kept from one work to the next, and paths may be relative."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        places = {place for _, place in spread(os.path.realpath, [".", "."], TWO)}
+        assert places == {str((tmp_path / name).resolve())}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_a_task_raises_is_raised(jobs: int) -> None:
+    with pytest.raises(ValueError, match="math domain error"):
+        list(spread(math.sqrt, [1, 2, -1, 4, 5], Workers(jobs=jobs)))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_the_tasks_raise_is_raised(jobs: int) -> None:
+    def tasks() -> Iterator[int]:
+        yield from range(10)
+        raise RuntimeError("no more paper")
+
+    with pytest.raises(RuntimeError, match="no more paper"):
+        list(spread(math.sqrt, tasks(), Workers(jobs=jobs)))
+
+
+def test_a_killed_process_costs_no_result(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+
+    def die_once(number: int) -> int:
+        if number == 3 and not mark.exists():
+            mark.touch()
+            os._exit(9)
+        return number
+
+    assert dict(spread(die_once, range(12), TWO)) == {number: number for number in range(12)}
+    assert mark.exists()
+
+
+def test_a_task_that_kills_its_process_twice_is_lost_and_no_other() -> None:
+    def die(number: int) -> int:
+        return number if number % 5 else _kill(number)
+
+    def _kill(number: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    found = dict(spread(die, range(1, 12), TWO))
+    lost = {index for index, result in found.items() if isinstance(result, Lost)}
+    assert lost == {4, 9}
+    assert {index: found[index] for index in found if index not in lost} == {
+        number - 1: number for number in range(1, 12) if number % 5
+    }
+    assert all("killed" in found[index].line for index in lost)  # type: ignore[union-attr]
+
+
+class _Driver(NamedTuple):
+    """A process with workers that say who they are, and then sleep."""
+
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def workers(self) -> list[int]:
+        return [int(path.name) for path in self.folder.glob("[0-9]*")]
+
+    def has_ended(self) -> bool:
+        return not any(_is_alive(process) for process in self.workers())
+
+
+@contextmanager
+def _asleep(folder: Path, backend: str) -> Iterator[_Driver]:
+    folder.mkdir()
+    script = folder / "driver.py"
+    script.write_text(f"""
+import os, pathlib, sys, time
+from slotwise.runs.workers import Workers, spread
+
+def sleep(folder):
+    pathlib.Path(folder, str(os.getpid())).touch()
+    time.sleep(60)
+
+if __name__ == "__main__":
+    list(spread(sleep, [{str(folder)!r}] * 4, Workers({backend!r}, jobs=2)))
+""")
+    with subprocess.Popen(
+        [sys.executable, str(script)],
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(folder)},
+    ) as process:
+        try:
+            yield _Driver(process, folder)
+        finally:
+            process.kill()
+
+
+def _ends_with_its_owner(driver: _Driver) -> None:
+    assert _wait(lambda: len(driver.workers()) == 2)
+    driver.process.kill()
+    assert _wait(driver.has_ended)
+
+
+def _stops_on_ctrl_c(driver: _Driver) -> None:
+    assert _wait(lambda: len(driver.workers()) == 2)
+    os.killpg(driver.process.pid, signal.SIGINT)  # as a terminal does: to all of its processes
+    _, errors = driver.process.communicate(timeout=20)
+    assert driver.process.returncode == -signal.SIGINT
+    assert _wait(driver.has_ended)
+    assert errors.count("Traceback") == 1
+    assert errors.rstrip().endswith("KeyboardInterrupt")
+
+
+def test_workers_end_with_their_owner_and_on_ctrl_c(tmp_path: Path) -> None:
+    with (
+        _asleep(tmp_path / "a", "local") as killed,
+        _asleep(tmp_path / "b", "local") as stopped,
+    ):
+        _ends_with_its_owner(killed)
+        _stops_on_ctrl_c(stopped)
+
+
+def test_what_no_worker_can_read_is_told() -> None:
+    with pytest.raises(Exception, match="un-serialize"):
+        list(spread(_die, range(3), TWO))  # a name in this file, which workers do not know
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"jobs": 0}, r"jobs = 0: must be at least 1"),
+        ({"backend": "spark"}, r"backend = spark: must be one of local, ray, dask"),
+        ({"address": "there:1"}, r"address = there:1: only with backend ray or dask"),
+    ],
+)
+def test_workers_that_cannot_be_are_refused(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Workers(**asked)
+
+
+def test_an_address_where_nobody_listens_is_refused_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        for backend, package in (("ray", "ray"), ("dask", "distributed")):
+            if find_spec(package) is None:
+                continue
+            workers = Workers(backend, address=address)  # type: ignore[arg-type]
+            with pytest.raises(InputError, match=f"{address}: no {backend} cluster answers"):
+                list(spread(math.sqrt, range(3), workers))
+
+
+@pytest.mark.parametrize(("backend", "package"), [("ray", "ray"), ("dask", "distributed")])
+def test_a_missing_extra_is_named(
+    backend: Any, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"pip install 'slotwise\[{backend}\]'"):
+        list(spread(math.sqrt, range(3), Workers(backend, jobs=2)))
+
+
+@pytest.mark.parametrize(
+    "command", ["study late", "train mlp --scenario gaussian-ic --out w.safetensors"]
+)
+def test_commands_say_what_is_wrong_with_workers(
+    slotwise: Callable[..., tuple[int, str, str]], command: str
+) -> None:
+    code, _, said = slotwise(*command.split(), "--address", "there:1")
+    assert code == 2
+    assert said == "slotwise: error: address = there:1: only with backend ray or dask\n"
+
+
+# Studies, whose units are computed ahead.
+
+
+def _study(units: int = 4) -> Study:
+    """Units that sum a product of matrices, and one that tells the time."""
+
+    def unit(number: int) -> Unit:
+        def compute(done: Callable[[int], None]) -> dict[str, Any]:
+            import numpy as np
+
+            done(1)
+            draws = np.random.default_rng(number).random((300, 300))
+            return {"sum": float((draws @ draws).sum()), "process": os.getpid()}
+
+        return Unit("place", f"number {number}", 1, lambda: {"number": number}, compute)
+
+    clock = Unit("place", "clock", 1, dict, lambda _: {"s": time.monotonic()}, timed=True)
+    part = Part("1", "One", "", (*map(unit, range(units)), clock), lambda _: Document(()))
+    return Study("toy", "Toy", "", "small", 0, (part,))
+
+
+def _kept(out: Path) -> dict[str, Any]:
+    return {path.stem: read_json(path)["result"] for path in (out / "units").rglob("*.json")}
+
+
+def test_units_computed_ahead_do_not_depend_on_workers(tmp_path: Path) -> None:
+    sums, processes = [], []
+    for jobs in (1, 2):
+        compute_ahead(_study(), (), tmp_path / str(jobs), Workers(jobs=jobs))
+        found = _kept(tmp_path / str(jobs))
+        assert sorted(found) == [f"number-{number}" for number in range(4)]  # and no clock
+        sums.append({name: result["sum"] for name, result in found.items()})
+        processes.append({result["process"] for result in found.values()})
+    assert sums[0] == sums[1]
+    assert processes[0] == {os.getpid()}
+    assert os.getpid() not in processes[1]
+
+
+def test_a_study_finds_what_was_computed_ahead_and_computes_the_rest(tmp_path: Path) -> None:
+    compute_ahead(_study(3), (), tmp_path, TWO)
+    ahead = _kept(tmp_path)
+    compute_ahead(_study(4), ("1",), tmp_path, Workers(jobs=1))
+    list(run(_study(5), tmp_path))
+    found = _kept(tmp_path)
+    assert {name: found[name] for name in ahead} == ahead
+    assert len(found) == 6
+
+
+def test_a_unit_that_kills_its_process_is_told_when_the_others_are_kept(tmp_path: Path) -> None:
+    study = _study(3)
+    (part,) = study.parts
+    dying = Unit("place", "dying", 1, dict, lambda _: os._exit(9))
+    with pytest.raises(UnitError, match=r"1 of 4 units failed.*place/dying\.json.*killed"):
+        compute_ahead(
+            replace(study, parts=(replace(part, units=(dying, *part.units)),)), (), tmp_path, TWO
+        )
+    assert len(_kept(tmp_path)) == 3
+
+
+# Labels, which a training learns from.
+
+
+def test_samples_to_learn_from_do_not_depend_on_workers() -> None:
+    from slotwise.controllers.training import energy_mlp
+    from slotwise.controllers.training.draws import Part, collect, form_of, of_scenario
+    from slotwise.emulator.objective import Objective
+    from slotwise.emulator.scenario import load
+    from slotwise.runs.training import spread_over
+
+    draw = of_scenario(load("gaussian-ic"), 4)
+    told: list[int] = []
+    about = draw, form_of(draw), 5, Part.TRAINING, 2100, True
+    here, there = collect(*about), collect(*about, told.append, spread_over(TWO))
+    assert [one.tobytes() for one in here] == [one.tobytes() for one in there]
+    assert sorted(told) == told
+    assert told[-1] == 2100
+
+    aim = draw, Objective("energy-efficiency", 4.0, 1.0), (5, Part.TRAINING), 2100, True
+    mine, theirs = energy_mlp.collect(*aim), energy_mlp.collect(*aim, spread=spread_over(TWO))
+    assert all(map(torch.equal, mine, theirs))
+
+
+def test_a_training_on_two_workers_ends_with_the_same_weights(
+    slotwise: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    asked = "train mlp --scenario gaussian-ic --links 3 --samples 2000 --steps 20 --test-samples 2"
+    weights = []
+    for jobs in ([], ["--jobs", "2"]):
+        out = tmp_path / f"{len(jobs)}.safetensors"
+        assert slotwise(*asked.split(), *jobs, "--out", out)[0] == 0
+        with safe_open(out, "np") as file:
+            weights.append({name: file.get_tensor(name).tobytes() for name in file.keys()})  # noqa: SIM118
+    assert weights[0] == weights[1]
+
+
+# On clusters. Each is asked for once, with two processes, and everything is tried there.
+
+
+@pytest.fixture(params=["ray", "dask"], scope="module")
+def backend(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    pytest.importorskip(
+        {"ray": "ray", "dask": "distributed"}[name],
+        reason=f"the extra {name} is not installed: pip install 'slotwise[{name}]'",
+    )
+    return name
+
+
+@pytest.fixture(scope="module")
+def owner(backend: str) -> Iterator[_Driver]:
+    """Another who has a cluster, which starts while ours is at work."""
+    # Ray's sockets need a short path, and what is killed leaves its files behind.
+    with (
+        tempfile.TemporaryDirectory(prefix="s-", ignore_cleanup_errors=True) as folder,
+        _asleep(Path(folder, "d"), backend) as driver,
+    ):
+        yield driver
+
+
+@pytest.mark.usefixtures("owner")
+def test_a_cluster_does_what_this_machine_does(backend: str, tmp_path: Path) -> None:
+    def who(_: int) -> int:
+        time.sleep(0.1)
+        return os.getpid()
+
+    def fall(number: int) -> int:
+        mark = tmp_path / str(number)
+        again = mark.exists()
+        mark.touch()
+        if number == 7 or (number == 3 and not again):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return number
+
+    workers = Workers(backend, jobs=2)  # type: ignore[arg-type]
+    with together(workers):
+        found = dict(spread(math.sqrt, range(40), workers))
+        assert found == {index: math.sqrt(index) for index in range(40)}
+
+        processes = {at for _, at in spread(who, range(8), workers)}
+        assert len(processes) == 2
+        assert os.getpid() not in processes
+
+        order = [index for index, _ in spread(time.sleep, [1.0] + [0.0] * 5, workers)]
+        assert order[-1] == 0
+
+        for _, threads in spread(_threads(), range(2), workers):
+            assert set(threads) == {1}
+
+        with pytest.raises(ValueError, match=r"^math domain error$"):
+            list(spread(math.sqrt, [1, 2, -1, 4], workers))
+
+        assert len(list(itertools.islice(spread(math.sqrt, itertools.count(), workers), 9))) == 9
+
+        survived = dict(spread(fall, range(12), workers))
+        assert isinstance(survived.pop(7), Lost)
+        assert survived == {number: number for number in range(12) if number != 7}
+
+
+def test_a_cluster_of_ones_own_ends_with_its_owner(owner: _Driver) -> None:
+    _ends_with_its_owner(owner)

@@ -158,9 +158,7 @@ def ray_cluster(jobs: int, address: str | None) -> Iterator[tuple[Config, int, i
         raise InputError("backend = ray: needs Ray; pip install 'slotwise[ray]'") from None
     from ray import exceptions
 
-    @ray.remote(num_cpus=1, max_retries=0)
-    def remote(batch: Callable[[], Any]) -> Any:
-        return _call(batch)
+    remote: Any = ray.remote(num_cpus=1, max_retries=0)(_call)
 
     def begin(batch: Callable[[], Any]) -> _Future:
         future: _Future = remote.remote(batch).future()

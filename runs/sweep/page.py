@@ -155,7 +155,7 @@ def _stopped(plan: SweepPlan, summary: pa.Table) -> str:
 
 
 def _made(plan: SweepPlan, command: str) -> list[str]:
-    lines = [f"```console\n$ {command}\n```"] if command else []
+    lines = [f"```text\n$ {command}\n```"] if command else []
     written = ", ".join(f"{name} {number}" for name, number in versions().items())
     return [*lines, f"Plan `{plan.name}`, hash `{plan.hash}`, with {written}."]
 

@@ -53,7 +53,7 @@ def cost(seconds: ArrayLike, left: int) -> Cost:
     """What the rest costs, from what a fair sample took.
 
     The standard error is that of systematic samples, from differences of neighbours (K. M. Wolter,
-    Introduction to Variance Estimation, 2nd ed., eq. 8.2.2 without the finite correction).
+    Introduction to Variance Estimation, ch. 8), without the correction for finite populations.
 
     Parameters
     ----------

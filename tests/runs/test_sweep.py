@@ -181,7 +181,10 @@ LONG = PLAN.replace("seeds = 5", "seeds = 30").replace("slots = 20", "slots = 10
 
 
 def test_ten_kills_lose_nothing(tmp_path: Path) -> None:
-    """Drivers and workers are killed as soon as something has arrived; the last one ends."""
+    """The driver is killed as soon as something has arrived, and its workers end with it.
+
+    That of workers alone is in test_workers.py.
+    """
     path = tmp_path / "long.toml"
     path.write_text(LONG)
     out = tmp_path / "killed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from pathlib import Path
 
 __all__ = ["write_whole"]
@@ -24,7 +25,9 @@ def write_whole(path: Path, content: bytes) -> None:
         If it cannot be written; what was there is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    # Processes on two machines that share a disk may have the same number.
+    beside = f".{path.name}.partial-{os.getpid()}-{secrets.token_hex(4)}"
+    partial = path.with_name(beside)
     try:
         with partial.open("wb") as file:
             file.write(content)

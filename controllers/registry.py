@@ -16,6 +16,7 @@ ignored with a warning: what ``wmmse`` means never depends on what else is insta
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import math
 import warnings
@@ -260,8 +261,12 @@ def _load(point: EntryPoint) -> Callable[..., object]:
     return factory  # type: ignore[no-any-return]
 
 
+@functools.cache
 def _registered() -> dict[str, tuple[EntryPoint, ...]]:
-    """Entry points of the group by name, none of them loaded."""
+    """Entry points of the group by name, none of them loaded.
+
+    Looked up once: reading what is installed takes longer than living a small network.
+    """
     points: dict[str, tuple[EntryPoint, ...]] = {}
     for point in entry_points(group=GROUP):
         points[point.name] = (*points.get(point.name, ()), point)

@@ -145,7 +145,7 @@ def live_in_parallel(cells: Sequence[Cell], label: str, *, jobs: int | None, sho
     Raises
     ------
     CellError
-        After the last cell, if some failed, or killed their processes twice.
+        After the last cell, if some failed, or killed their processes every time.
     InputError
         At once, if no other cell could fare better.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 import shlex
 import sys
@@ -122,9 +123,16 @@ def rehearse(controller: str, scenario: Scenario, seed: int) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of slotwise and of what its numbers depend on."""
+    return dict(_versions())
+
+
+@functools.cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """The same, looked up once."""
     packages = ("slotwise", "numpy", "numba", "scipy", "simpy", "torch")
     found = {package: metadata.version(package) for package in packages}
-    return found | {"python": platform.python_version(), "machine": platform.machine()}
+    found |= {"python": platform.python_version(), "machine": platform.machine()}
+    return tuple(found.items())
 
 
 def command_line() -> str:

@@ -1,15 +1,16 @@
 """Workers: one way from a function and many tasks to their results, on one core or on a cluster.
 
-Tasks go to processes of this machine by default, and unchanged to a Ray or a Dask cluster, always
-through joblib. Results come back as they finish. A process that is killed takes nothing with it:
-what was under way is done again, one task at a time, and only a task that kills its process once
-more is lost.
+Tasks go to processes of this machine by default, and unchanged to a Ray or a Dask cluster, by
+joblib. Results come back as they finish. A process that is killed takes nothing with it: what was
+under way is done again, first side by side, then, where that was killed too, one task at a time
+with no other beside it. Only a task whose process is killed every time that it is alone is lost.
 """
 
 from __future__ import annotations
 
 import functools
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -24,13 +25,19 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from slotwise.emulator.scenario import InputError
 
-__all__ = ["BackendName", "Lost", "Workers", "spread", "together"]
+__all__ = ["LOST_LINE", "BackendName", "Lost", "Workers", "spread", "together"]
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 BackendName = Literal["local", "ray", "dask"]
 
+# The error of a task that is lost, as it is stored: whoever finds it may try the task once more.
+LOST_LINE = (
+    "its process was killed each of the three times that it ran alone, perhaps for want of memory"
+)
+
+_TIMES_ALONE = 3
 _WATCH_S = 1.0
 _IDLE_S = 60
 
@@ -84,7 +91,7 @@ class Workers:
 
 
 class Lost(NamedTuple):
-    """What stands for the result of a task whose process was killed, and again when it ran alone.
+    """What stands for the result of a task whose process was killed every time that it ran alone.
 
     Attributes
     ----------
@@ -92,20 +99,17 @@ class Lost(NamedTuple):
         What happened, in one line.
     """
 
-    line: str
-
-
-_LOST = Lost("its process was killed, and once more when it ran alone, perhaps for want of memory")
+    line: str = LOST_LINE
 
 
 class _Source(Generic[T]):
-    """Tasks, from where they come until their results are there.
+    """Numbered tasks, from where they come until their results are there.
 
     Tasks are taken in threads of joblib's, whichever has just heard of a result.
     """
 
-    def __init__(self, tasks: Iterable[T]) -> None:
-        self._numbered = enumerate(tasks)
+    def __init__(self, tasks: Iterator[tuple[int, T]]) -> None:
+        self._tasks = tasks
         self._lock = threading.Lock()
         self._call = 0
         self.exhausted = False
@@ -119,7 +123,7 @@ class _Source(Generic[T]):
                 if call != self._call:
                     return
                 try:
-                    index, task = next(self._numbered)
+                    index, task = next(self._tasks)
                 except StopIteration:
                     self.exhausted = True
                     return
@@ -143,7 +147,8 @@ def spread(
 ) -> Iterator[tuple[int, R | Lost]]:
     """Do tasks in several processes, each with one thread of linear algebra.
 
-    With one worker all is done in this process. Whoever stops asking for results stops the work.
+    With one worker all is done in this process; with more not even a single task is, so that none
+    can end it. Whoever stops asking for results stops the work.
 
     Parameters
     ----------
@@ -158,7 +163,7 @@ def spread(
     ------
     int, result
         Number of the task from 0, and what ``do`` returned, in the order in which they finish;
-        `Lost` for a task whose process was killed twice.
+        `Lost` for a task whose process was killed every time that it ran alone.
 
     Raises
     ------
@@ -169,20 +174,15 @@ def spread(
     """
     ahead = iter(tasks)
     first = list(islice(ahead, workers.count()))
-    if workers.address is None and workers.count(len(first)) == 1:
+    if workers.address is None and (not first or workers.count() == 1):
         yield from _here(do, chain(first, ahead))
         return
-    source = _Source(chain(first, ahead))
-    killed: dict[int, T] = {}
     with _gathered(workers, len(first)) as team:
-        while not source.exhausted:
-            yield from _streamed(do, source.feed(), source.settle, team)
-            killed |= source.recall()
+        killed = yield from _side_by_side(do, enumerate(chain(first, ahead)), team)
+        if killed:
+            killed = yield from _side_by_side(do, iter(killed.items()), team)
         for index, task in killed.items():
-            alone = [index]
-            yield from _streamed(do, iter([(index, task)]), alone.remove, team)
-            if alone:
-                yield index, _LOST
+            yield index, _alone(do, index, task, team)
 
 
 def _here(do: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[int, R]]:
@@ -195,11 +195,15 @@ def _here(do: Callable[[T], R], tasks: Iterable[T]) -> Iterator[tuple[int, R]]:
 
 
 class _Team(NamedTuple):
-    """A way to processes: joblib's configuration, how many they are, tasks given at once."""
+    """A way to processes: joblib's configuration, how many they are, tasks given at once.
+
+    In a pool all are ended when one of them is killed; a cluster keeps the others.
+    """
 
     config: Callable[[], AbstractContextManager[Any]]
     processes: int
     under_way: int
+    is_pool: bool = False
 
 
 _TOGETHER: dict[Workers, _Team] = {}
@@ -232,7 +236,7 @@ def _gathered(workers: Workers, tasks: int | None) -> Iterator[_Team]:
     if workers in _TOGETHER:
         yield _TOGETHER[workers]
     elif workers.backend == "local":
-        yield _Team(functools.partial(_loky, jobs), jobs, 2 * jobs)
+        yield _Team(functools.partial(_loky, jobs), jobs, 2 * jobs, is_pool=True)
     else:
         from slotwise.runs import clusters
 
@@ -240,6 +244,51 @@ def _gathered(workers: Workers, tasks: int | None) -> Iterator[_Team]:
         with opened(jobs, workers.address) as (config, count, under_way):
             asked = None if workers.address is None else workers.jobs
             yield _Team(config, count, asked or under_way)
+
+
+def _side_by_side(
+    do: Callable[[T], R], tasks: Iterator[tuple[int, T]], team: _Team
+) -> Generator[tuple[int, R], None, dict[int, T]]:
+    """Results of tasks as they finish; returns those that were under way when one was killed."""
+    source = _Source(tasks)
+    killed: dict[int, T] = {}
+    while not source.exhausted:
+        yield from _streamed(do, source.feed(), source.settle, team)
+        killed |= source.recall()
+    return killed
+
+
+def _alone(do: Callable[[T], R], index: int, task: T, team: _Team) -> R | Lost:
+    """The result of a task that has nobody beside it whose death could be taken for its own."""
+    for _ in range(_TIMES_ALONE):
+        if team.is_pool:
+            found = _in_one_process(do, index, task)
+        else:
+            found = list(_streamed(do, iter([(index, task)]), lambda _: None, team))
+        for _, result in found:
+            return result
+    return Lost()
+
+
+def _in_one_process(do: Callable[[T], R], index: int, task: T) -> list[tuple[int, R]]:
+    """A task's result, or none, from a pool of exactly one process; joblib's own have two."""
+    from joblib.externals.loky.process_executor import ProcessPoolExecutor, TerminatedWorkerError
+    from joblib.parallel import ParallelBackendBase
+
+    pool = ProcessPoolExecutor(
+        max_workers=1,
+        initializer=_begin,
+        initargs=(os.getpid(), Path.cwd()),
+        env=dict.fromkeys(ParallelBackendBase.MAX_NUM_THREADS_VARS, "1"),
+    )
+    try:
+        with _deaf_children():
+            future = pool.submit(_do, do, index, task, _release())
+        return [future.result()]
+    except TerminatedWorkerError:
+        return []
+    finally:
+        pool.shutdown(kill_workers=True)
 
 
 def _streamed(
@@ -325,7 +374,23 @@ def _release() -> str:
 
 
 def _do(do: Callable[[T], R], index: int, task: T, release: str) -> tuple[int, R]:
-    """Do a task in a worker."""
+    """Do a task in a worker; what it raises can be read where it is waited for."""
     if release != _release():
         raise InputError(f"a worker has slotwise {_release()}, and not {release} as here")
-    return index, do(task)
+    try:
+        return index, do(task)
+    except Exception as error:
+        if _travels(error):
+            raise
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+
+
+def _travels(error: Exception) -> bool:
+    """Whether it is there again after a journey; one with a signature of its own often is not."""
+    from joblib.externals.loky.backend.reduction import dumps
+
+    try:
+        pickle.loads(dumps(error))  # noqa: S301 - words of its own
+    except Exception:  # noqa: BLE001 - whatever its own methods raise
+        return False
+    return True

@@ -10,7 +10,6 @@ import typer
 from slotwise.runs.cli.options import (
     Address,
     Backend,
-    BackendName,
     Interrupted,
     Jobs,
     Json,
@@ -23,15 +22,14 @@ from slotwise.runs.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from slotwise.runs.sweep.plan import SweepPlan
-    from slotwise.runs.sweep.sweep import Estimate, Swept
-    from slotwise.runs.workers import Workers
+    from slotwise.runs.sweeps.planning.plan import SweepPlan
+    from slotwise.runs.sweeps.sweep import Estimate, Swept
 
 __all__ = ["add_to"]
 
 
 def _plan_names(incomplete: str) -> list[str]:
-    from slotwise.runs.sweep.plan import builtin_plans
+    from slotwise.runs.sweeps.planning.plan import builtin_plans
 
     return [name for name in builtin_plans() if name.startswith(incomplete)]
 
@@ -91,16 +89,17 @@ def sweep(  # noqa: PLR0913 - a parameter is an option of the command
     decisions are measured on this machine, one network lives at a time.
     """
     from slotwise.emulator.scenario import InputError
-    from slotwise.runs.sweep.plan import read_plan
-    from slotwise.runs.sweep.sweep import Swept, kept
-    from slotwise.runs.sweep.sweep import estimate as estimated
-    from slotwise.runs.sweep.sweep import sweep as swept
+    from slotwise.runs.sweeps.planning.plan import read_plan
+    from slotwise.runs.sweeps.sweep import Swept, kept
+    from slotwise.runs.sweeps.sweep import estimate as estimated
+    from slotwise.runs.sweeps.sweep import sweep as swept
+    from slotwise.runs.workers import Workers
 
     if estimate and retry_failed:
         raise InputError("--estimate, --retry-failed: one of the two")
     made = read_plan(plan, overrides, seed)
     place = out or Path(made.name)
-    workers = _workers(backend, jobs, address)
+    workers = Workers(backend, jobs, address)
     try:
         with clean_stdout(as_json):
             tell_of_compiling()
@@ -116,15 +115,9 @@ def sweep(  # noqa: PLR0913 - a parameter is an option of the command
         _tell(made, told, as_json)
 
 
-def _workers(backend: BackendName, jobs: int | None, address: str | None) -> Workers:
-    from slotwise.runs.workers import Workers
-
-    return Workers(backend, jobs, address)
-
-
 def _tell(plan: SweepPlan, told: Estimate, as_json: bool) -> None:
     """What a plan will cost."""
-    from slotwise.runs.sweep.pace import spell
+    from slotwise.runs.sweeps.pace import spell
 
     if as_json:
         print_json({**told._asdict(), "cost": told.cost._asdict()})
@@ -144,10 +137,12 @@ def _show(plan: SweepPlan, result: Swept, out: Path, as_json: bool) -> None:
     if as_json:
         print_json({**result._asdict(), "out": str(out), "summary": result.summary.to_pylist()})
     else:
-        from slotwise.runs.sweep.tables import sweep_tables
+        from slotwise.runs.sweeps.tables import sweep_tables
         from slotwise.runs.tables import show
 
-        show(*sweep_tables(plan, result.summary), f"written: {out / 'README.md'}")
+        left = f"{result.left} more cells have not been lived: leave out --retry-failed"
+        tables = [*sweep_tables(plan, result.summary), *([left] if result.left else [])]
+        show(*tables, f"written: {out / 'README.md'}")
     if result.failed:
         raise CellError(
             f"{result.failed} of {result.cells} cells failed, the first with: {result.error}; "

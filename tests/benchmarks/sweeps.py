@@ -22,13 +22,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.runs.sweep.cell import FIGURES, Row, Times
-from slotwise.runs.sweep.plan import SweepPlan, read_plan
-from slotwise.runs.sweep.results import write_results
-from slotwise.runs.sweep.stopping import wanted
-from slotwise.runs.sweep.storage.store import Store
-from slotwise.runs.sweep.sweep import sweep
-from slotwise.runs.sweep.visiting import in_fair_order
+from slotwise.runs.sweeps.cell import FIGURES, Row, Times
+from slotwise.runs.sweeps.planning.plan import SweepPlan, read_plan
+from slotwise.runs.sweeps.results import write_results
+from slotwise.runs.sweeps.stopping import wanted
+from slotwise.runs.sweeps.storage.store import Store
+from slotwise.runs.sweeps.sweep import sweep
+from slotwise.runs.sweeps.visiting import in_fair_order
 from slotwise.runs.workers import Workers
 
 T = TypeVar("T")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from slotwise.controllers import available, canonical, make
+from slotwise.controllers import available, canonical, make, registry
 from slotwise.controllers.wmmse import Wmmse
 from slotwise.emulator.scenario import InputError
 
@@ -48,8 +49,8 @@ MODULE = """
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Put a distribution with entry points on the path, as pip would."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Put a distribution with entry points on the path, as pip would, before anybody has looked."""
 
     def put(distribution: str = "shares", **points: str) -> None:
         info = tmp_path / f"{distribution}-1.0.dist-info"
@@ -62,8 +63,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
         (tmp_path / "shares_of_power.py").write_text(textwrap.dedent(MODULE))
         monkeypatch.syspath_prepend(tmp_path)
         monkeypatch.delitem(sys.modules, "shares_of_power", raising=False)
+        registry._registered.cache_clear()
 
-    return put
+    yield put
+    registry._registered.cache_clear()
 
 
 def test_a_spec_builds_its_controller_with_its_options() -> None:
@@ -211,6 +214,20 @@ def test_a_built_in_name_cannot_be_taken_silently(install: Install) -> None:
     with pytest.warns(RuntimeWarning, match="wmmse is built in, so .*of shares is ignored"):
         controller = make("wmmse")
     assert isinstance(controller, Wmmse)
+
+
+def test_what_is_installed_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry._registered.cache_clear()
+    reads: list[str] = []
+
+    def counted(*, group: str) -> metadata.EntryPoints:
+        reads.append(group)
+        return metadata.entry_points(group=group)
+
+    monkeypatch.setattr(registry, "entry_points", counted)
+    for spec in ("max", "wmmse", "wmmse:starts=2"):
+        make(spec)
+    assert reads == [registry.GROUP]
 
 
 def test_two_entry_points_of_one_name_are_both_named(install: Install) -> None:

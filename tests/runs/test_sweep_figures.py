@@ -9,32 +9,24 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from slotwise.emulator.scenario import load
 from slotwise.runs.report.canvas import Drawing, style
-from slotwise.runs.sweep import tables
-from slotwise.runs.sweep.drawing.dimension import dimension, spread
-from slotwise.runs.sweep.drawing.figures import draw
-from slotwise.runs.sweep.drawing.shades import (
-    edges,
-    hatch_of,
-    label_of,
-    looks_of,
-    mixed,
-    on,
-    shortened,
-    width_pt,
-)
-from slotwise.runs.sweep.drawing.stripes import striped
-from slotwise.runs.sweep.drawing.tiles import regions, tiles
-from slotwise.runs.sweep.drawing.winner_map import draw_winner_map, panels_of
-from slotwise.runs.sweep.page import page
-from slotwise.runs.sweep.plan import Drawing as Axes
-from slotwise.runs.sweep.plan import Stopping, SweepPlan, Value
-from slotwise.runs.sweep.summary import summarise
-from slotwise.runs.sweep.tables import sweep_tables
+from slotwise.runs.sweeps import tables
+from slotwise.runs.sweeps.drawing import winner_map
+from slotwise.runs.sweeps.drawing.dimension import dimension, spread
+from slotwise.runs.sweeps.drawing.figures import draw
+from slotwise.runs.sweeps.drawing.groups import groups
+from slotwise.runs.sweeps.drawing.map_key import column_in, key_of, lay_out
+from slotwise.runs.sweeps.drawing.tiles import tiles
+from slotwise.runs.sweeps.page import page
+from slotwise.runs.sweeps.planning.plan import Drawing as Axes
+from slotwise.runs.sweeps.planning.plan import Stopping, SweepPlan, Value
+from slotwise.runs.sweeps.summary import summarise
+from slotwise.runs.sweeps.tables import sweep_tables
 
 Array = NDArray[np.float64]
 Points = Sequence[tuple[Value, ...]]
@@ -110,61 +102,10 @@ def summary_of(
 
 def drawn(plan: SweepPlan, **what: Any) -> dict[str, Drawing]:
     with style():
-        return {each.name: each for each in draw(plan, *summary_of(plan, **what))}
+        return {each.name: each for each in draw(plan, summary_of(plan, **what)[0])}
 
 
-# --- colours and words -------------------------------------------------------------------------
-
-
-def test_colours_of_the_first_six_stay_apart_when_thinned() -> None:
-    looks = list(looks_of([f"c{n}" for n in range(6)]).values())
-    shades = [mixed(look.colour, strength) for look in looks for strength in (0.28, 0.52, 1.0)]
-    rgb = np.array([[int(one[at : at + 2], 16) for at in (1, 3, 5)] for one in shades])
-    apart = np.abs(rgb[:, None] - rgb).max(axis=2) + 255 * np.eye(len(rgb))
-    assert apart.min() >= 15
-
-
-def test_who_looks_like_another_in_colour_has_another_mark_or_pattern() -> None:
-    looks = looks_of([f"c{n}" for n in range(16)]).values()
-    seen = [(look.colour, look.marker, hatch_of(n)) for n, look in enumerate(looks)]
-    assert len(set(seen)) == 16
-    assert len({look.marker for look in list(looks)[:8]}) == 8
-    assert [hatch_of(n) for n in range(6)] == [""] * 6
-
-
-def test_a_look_stays_when_controllers_are_added() -> None:
-    few, many = looks_of(["max"]), looks_of(["max", "wmmse"])
-    assert few["max"] == many["max"]
-
-
-def test_text_on_a_colour_is_the_one_with_more_contrast() -> None:
-    assert on("#0072B2") == "#FFFFFF"
-    assert on("#FFFFFF") == on("#E69F00") != "#FFFFFF"
-
-
-@pytest.mark.parametrize(
-    ("leads", "scale"),
-    [([0.1, 0.5, 2.0, 9.0], (0.3, 1.0, 3.0)), ([2.0, 7.0, 20.0, 70.0], (3.0, 10.0, 30.0))],
-)
-def test_strengths_are_those_that_are_used_most_evenly(
-    leads: list[float], scale: tuple[float, ...]
-) -> None:
-    assert edges(np.array([*leads, np.nan])) == scale
-    assert len(edges(np.array([]))) == 3
-
-
-@pytest.mark.parametrize(
-    ("lead", "text"),
-    [(0.42, "+0.4%"), (0.97, "+1%"), (12.4, "+12%"), (5000.0, ">999%"), (np.nan, "")],
-)
-def test_a_margin_is_written_short(lead: float, text: str) -> None:
-    assert label_of(lead) == text
-
-
-def test_a_long_name_keeps_its_ends() -> None:
-    cut = shortened(LONG, 120.0, 11.0)
-    assert width_pt(cut, 11.0) <= 120.0
-    assert (cut[:5], cut[-4:]) == ("wmmse", "0001")
+# --- words and tiles -------------------------------------------------------------------------
 
 
 def test_fields_have_a_word_and_the_unit_of_their_model() -> None:
@@ -172,10 +113,8 @@ def test_fields_have_a_word_and_the_unit_of_their_model() -> None:
     plan = plan_of([(100, 2.5, 10.0, 0.001, 3.0)], varied=varied, drawing=None)
     labels = [dimension(plan, field).label for field in varied]
     assert labels == ["users", "processor slowdown [×]", "Doppler [Hz]", "latency [s]", "exponent"]
-    told = [
-        dimension(plan, field).told(value)
-        for field, value in zip(varied, plan.points[0], strict=True)
-    ]
+    values = zip(varied, plan.points[0], strict=True)
+    told = [dimension(plan, field).told(value) for field, value in values]
     assert told[:4] == ["100 users", "slowdown 2.5×", "Doppler 10 Hz", "latency 0.001 s"]
 
 
@@ -187,14 +126,7 @@ def test_values_of_a_field_ascend_unless_they_are_words() -> None:
     assert dimension(plan, USERS).is_log
     assert dimension(plan, "channel.fading").values == ("rician", "none")
     assert not dimension(plan, "channel.fading").is_numeric
-
-
-def test_some_of_many_values_include_both_ends() -> None:
     assert spread(range(9), 3) == [0, 4, 8]
-    assert spread([1, 2], 3) == [1, 2]
-
-
-# --- tiles -------------------------------------------------------------------------------------
 
 
 def test_tiles_say_who_wins_who_is_tied_and_why_nobody_does() -> None:
@@ -206,6 +138,9 @@ def test_tiles_say_who_wins_who_is_tied_and_why_nobody_does() -> None:
     summary, _ = summary_of(plan, merit, failed=everybody_once, absent=[18])
     found = tiles(plan, summary)
     assert [tile.kind for tile in found] == ["win", "tie", "failed", "tie"]
+    assert tiles(plan, summary_of(plan, 0.0 * merit)[0])[0].kind == "nobody"
+    beaten = tiles(plan, summary_of(plan, merit * [0.0, 1.0])[0])
+    assert {(tile.kind, tile.ahead, tile.lead) for tile in beaten} == {("win", (1,), np.inf)}
     assert (found[0].winner, found[0].ahead) == (1, (1,))
     assert found[0].lead == pytest.approx(10.0)
     assert found[1].ahead == (1, 0)
@@ -213,43 +148,33 @@ def test_tiles_say_who_wins_who_is_tied_and_why_nobody_does() -> None:
     assert tiles(plan, absent)[3].kind == "absent"
 
 
-def test_regions_are_connected_by_sides_and_the_largest_comes_first() -> None:
-    # b a a
-    # a b a
-    winners = {(0, 0): 0, (1, 0): 1, (2, 0): 0, (0, 1): 1, (1, 1): 0, (2, 1): 0}
-    found = [(winner, sorted(places)) for winner, places in regions(winners)]
-    assert found[0] == (0, [(1, 1), (2, 0), (2, 1)])
-    assert sorted(len(places) for _, places in found) == [1, 1, 1, 3]
+def test_values_and_titles_that_round_to_the_same_are_told_apart() -> None:
+    plan = plan_of([(10, 1.0, doppler) for doppler in (100.01, 100.02, 99.96, 100.0)])
+    found = groups(plan, (USERS,))
+    assert [points for _, points in found] == [[2], [3], [0], [1]]
+    assert [title for title, _ in found] == [
+        f"Doppler {text} Hz" for text in ("99.96", "100", "100.01", "100.02")
+    ]
 
 
-@pytest.mark.parametrize("colours", [2, 3, 4, 6])
-def test_stripes_stay_inside_and_leave_the_ground_its_share(colours: int) -> None:
-    names = [look.colour for look in looks_of([f"c{n}" for n in range(colours)]).values()]
-    (ground, _), *stripes = striped((0.0, 0.0), (1.0, 1.0), names)
-    assert ground == [(0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
-    assert len({fill for _, fill in stripes}) == min(colours, 4) - 1
-    corners = [np.array([*each, each[0]]) for each, _ in stripes]
-    assert all(((each >= -1e-12) & (each <= 1 + 1e-12)).all() for each in corners)
-    area = sum(
-        0.5 * abs(np.dot(each[:-1, 0], each[1:, 1]) - np.dot(each[1:, 0], each[:-1, 1]))
-        for each in corners
-    )
-    assert 0.3 < area < 0.5  # ground 62% of each band, all of the two far corners
+@pytest.mark.parametrize("values", [[1.0, 4.16, 17.3], [10, 30, 100], [10, 300], [3, 4, 6, 16, 19]])
+def test_an_axis_is_logarithmic_where_values_are_spread_so(values: list[Value]) -> None:
+    def is_log(values: Sequence[Value]) -> bool:
+        return dimension(plan_of([(each,) for each in values], varied=(USERS,)), USERS).is_log
 
-
-def test_panels_are_in_the_order_of_their_values_and_leave_out_what_does_not_vary() -> None:
-    plan = plan_of([(10, 1.0, 100), (10, 1.0, 9), (20, 1.0, 9)])
-    assert panels_of(plan, (USERS,)) == {"Doppler 9 Hz": [1, 2], "Doppler 100 Hz": [0]}
+    assert is_log(values)
+    assert not any(is_log(others) for others in (range(1, 11), [0, 300], [3, 14, 19], [8]))
 
 
 # --- figures -----------------------------------------------------------------------------------
 
 
 def test_a_plan_with_a_map_gets_the_map_and_slices_along_both_axes() -> None:
-    found = drawn(plan_of(full(2, 2, 1)))
+    plan = plan_of(full(2, 2, 1))
+    found = drawn(plan)
     assert list(found) == ["winner-map", "slices-processor-slowdown", "slices-users"]
     with style():
-        again = draw_winner_map(plan_of(full(2, 2, 1)), summary_of(plan_of(full(2, 2, 1)))[0])
+        again = winner_map.draw_winner_map(plan, summary_of(plan)[0])
     assert found["winner-map"].svg == again.svg
     for drawing in found.values():
         assert drawing.svg.startswith("<?xml")
@@ -260,53 +185,82 @@ def test_a_plan_with_a_map_gets_the_map_and_slices_along_both_axes() -> None:
         assert drawing.label
 
 
-CASES: dict[str, tuple[SweepPlan, dict[str, Any]]] = {
-    "one seed": (plan_of(full(2, 2, 1), seeds=1), {}),
-    "one controller": (plan_of(full(2, 2, 1), controllers=("max",)), {}),
-    "many panels": (plan_of(full(2, 1, 14), controllers=("max", "wmmse")), {}),
-    "some failed, some absent": (
-        plan_of(full(2, 2, 1)),
-        {"failed": range(12), "absent": range(12, 20)},
-    ),
-    "words on an axis": (
-        plan_of(
-            list(product(["none", "rayleigh"], [10, 20])),
-            varied=("channel.fading", USERS),
-            drawing=Axes("channel.fading", USERS, None),
-        ),
-        {},
-    ),
-    "ten controllers, some with long names": (
-        plan_of(full(2, 2, 1), controllers=[*(f"c{n}" for n in range(8)), LONG, f"{LONG}1"]),
-        {},
-    ),
-    "small tiles": (
-        plan_of(list(product(range(10, 22), range(1, 9), [1])), controllers=("max", "wmmse")),
-        {},
-    ),
+FEW, TWO = full(2, 2, 1), ("max", "wmmse")
+WORDS: dict[str, Any] = {
+    "varied": ("channel.fading", USERS),
+    "drawing": Axes("channel.fading", USERS, None),
 }
-
-
+MANY = list(product(range(10, 22), range(1, 9), [1]))
+CASES: dict[str, tuple[SweepPlan, dict[str, Any]]] = {
+    "one seed": (plan_of(FEW, seeds=1), {}),
+    "nobody": (plan_of(FEW), {"merit": np.zeros((4, 3, 4))}),
+    "one controller": (plan_of(FEW, controllers=("max",)), {}),
+    "many panels": (plan_of(full(2, 1, 14), controllers=TWO), {}),
+    "some failed": (plan_of(FEW), {"failed": range(12), "absent": range(12, 20)}),
+    "words on an axis": (plan_of(list(product(["none", "rayleigh"], [10, 20])), **WORDS), {}),
+    "long names": (plan_of(FEW, controllers=[*(f"c{n}" for n in range(8)), LONG, LONG + "1"]), {}),
+    "long title": (replace(plan_of(FEW), title="no end of words " * 20), {}),
+    "small tiles": (plan_of(MANY, controllers=TWO), {}),
+}
 SAYS = {
     "one seed": "no intervals",
-    "some failed, some absent": "points have no winner",
+    "nobody": "(0 of 4 points). Nobody yields anything at 4 points.",
+    "some failed": "points have no winner",
     "many panels": "12 of 14 panels",
 }
 
 
+def boxes_of(figure: Figure) -> Array:
+    """Corners of all texts [1/72 in]: left, lower, right, upper."""
+    figure.set_dpi(288)  # hinting widens small letters
+    figure.draw_without_rendering()  # places the labels
+    texts = list(figure.texts)
+    for axes in figure.axes:
+        texts += axes.texts
+        if axes.axison:
+            texts += [axes.title, axes.xaxis.label, axes.yaxis.label]
+            texts += [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    return np.array([each.get_window_extent().extents for each in texts if each.get_text()]) / 4.0
+
+
 @pytest.mark.parametrize("case", CASES)
-def test_a_map_can_be_drawn_of(case: str) -> None:
+def test_texts_of_a_map_stay_on_the_paper_and_apart(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figures: list[Figure] = []
+
+    def finish(figure: Figure, name: str, title: str, caption: str, label: str) -> Drawing:
+        figures.append(figure)
+        return Drawing(name, title, caption, label, "", b"")
+
+    monkeypatch.setattr(winner_map, "finish", finish)
     plan, what = CASES[case]
     with style():
-        drawing = draw_winner_map(plan, summary_of(plan, **what)[0])
-    assert SAYS.get(case, "runner-up") in drawing.caption
-    assert drawing.png.startswith(b"\x89PNG")
+        caption = winner_map.draw_winner_map(plan, summary_of(plan, **what)[0]).caption
+        boxes = boxes_of(figures[0])
+    assert SAYS.get(case, "runner-up") in caption
+    assert len(boxes) > 8
+    assert boxes.min() >= 2.0
+    assert (boxes[:, 2:] <= 72.0 * figures[0].get_size_inches() - 2.0).all()
+    upper = np.minimum(boxes[:, None, 2:], boxes[:, 2:])
+    reach = upper - np.maximum(boxes[:, None, :2], boxes[:, :2])
+    assert not np.triu((reach > 2.0).all(axis=-1), 1).any()
 
 
-def test_where_nobody_yields_anything_all_are_tied() -> None:
-    found = drawn(plan_of(full(2, 2, 1)), merit=np.full((4, 3, 4), -1.0))
-    assert len(found) == 3
-    assert "(4 of 4 points)" in found["winner-map"].caption
+def test_the_key_says_what_wins_and_whole_names_wherever_they_fit() -> None:
+    plan = plan_of(full(2, 2, 1), controllers=("max", "wmmse", LONG))
+    found = tiles(plan, summary_of(plan, np.ones((4, 3, 3)))[0])
+    key = key_of(plan, found, (1.0, 3.0, 10.0))
+    assert key.heading == "Winner: the highest mean sum rate"
+    assert [entry.name for entry in key.entries] == ["max", "wmmse", LONG]
+    assert [kind for kind, _ in key.notes] == ["tie"]
+    assert lay_out(key, 12.0).column == column_in(key) < 12.0
+    timed = replace(plan, base=load("d2d", overrides=["timing.mode=measured"]))
+    merit = np.ones((4, 3, 3)) * [0.0, 1.0, 2.6]
+    key = key_of(timed, tiles(timed, summary_of(timed, merit)[0]), (1.0, 3.0, 10.0))
+    assert "charged the time it took. Number: lead over the runner-up" in key.heading
+    assert [kind for kind, _ in key.notes] == ["×2.6", ""]
+    assert key.notes[-1][1] == "never ahead: max, wmmse"
 
 
 def test_a_sample_of_points_is_drawn_as_marks() -> None:
@@ -314,8 +268,21 @@ def test_a_sample_of_points_is_drawn_as_marks() -> None:
     points = [tuple(float(each) for each in 10 ** rng.uniform(0, 2, 3)) for _ in range(20)]
     sample = drawn(plan_of(points))
     assert list(sample) == ["relative-users"]
-    assert "Every mark is a point" in sample["relative-users"].caption
+    caption = sample["relative-users"].caption
+    assert "intervals over networks are bars. Every mark is a point" in caption
     assert list(drawn(plan_of(points, drawing=None))) == ["merit-users", "relative-users"]
+
+
+def test_scenarios_that_vary_have_panels_with_scales_of_their_own() -> None:
+    names = ("gaussian-ic", "d2d", "imac")
+    points = list(zip(names, (5, 8, 8), strict=True))
+    plan = plan_of(points, varied=("scenario", USERS), drawing=None)
+    plan = replace(plan, scenarios=tuple((name, load(name)) for name in names))
+    found = drawn(plan)
+    assert "Every scenario has a scale of its own" in found["merit-users"].caption
+    assert "scale of its own" not in found["relative-users"].caption
+    text = page(plan, *summary_of(plan), [], "")
+    assert "Scenarios `gaussian-ic`, `d2d`, `imac`: 3 points" in text
 
 
 def test_without_a_map_curves_are_over_the_first_field_with_numbers() -> None:
@@ -326,9 +293,9 @@ def test_without_a_map_curves_are_over_the_first_field_with_numbers() -> None:
     assert "Mean sum rate over users" in found["merit-users"].caption
     words = plan_of([("none",), ("rayleigh",)], varied=("channel.fading",), drawing=None)
     efficient = load("d2d", overrides=["objective=energy-efficiency"])
-    summary, rows = summary_of(words)
+    summary, _ = summary_of(words)
     with style():
-        found = {one.name: one for one in draw(replace(words, base=efficient), summary, rows)}
+        found = {one.name: one for one in draw(replace(words, base=efficient), summary)}
     assert list(found) == ["merit-fading", "relative-fading"]
     assert "Energy efficiency over fading" in found["merit-fading"].caption
 
@@ -394,14 +361,22 @@ def test_a_narrow_terminal_gets_several_tables_and_nothing_is_cropped(
 
 def test_the_page_tells_how_much_was_lived_who_wins_and_how_it_was_made() -> None:
     plan = plan_of(full())
-    summary, _ = summary_of(plan, failed=[0], absent=[5, 6])
+    summary, rows = summary_of(plan, failed=[0], absent=[5, 6])
     drawings = [Drawing("winner-map", "Title", "Caption.", "Label", "", b"")]
-    text = page(plan, summary, drawings, "slotwise sweep who.toml --out here")
+    text = page(plan, summary, rows, drawings, "slotwise sweep who.toml --out here")
     assert text.startswith("# Who wins where\n")
     assert "12 points × 4 controllers, 141 cells lived" in text
     assert "1 more failed. 2 are still to be lived." in text
     assert "$ slotwise sweep who.toml --out here" in text
-    assert plan.hash in text
+    assert f"](cells/plan={plan.hash})" in text
+    first = "first with 10 users, slowdown 1×, Doppler 1 Hz, seed 0"
+    assert f"- 1 cell of `max`, {first}: `ValueError: no`" in text
+    errors = ["often" if n >= 20 else f"E{n}" for n in range(len(rows))]
+    rows = rows.set_column(rows.schema.get_field_index("error"), "error", pa.array(errors))
+    many = page(plan, summary, rows, [], "").split("## Failures\n\n")[1].split("\n\n")[0]
+    assert many.startswith("- 122 cells of ")
+    assert many.endswith("- and 11 more: see the cells' column `error`")
+    assert many.count("\n") == 10
     for drawing in drawings:
         assert f"]({drawing.name}.svg)" in text
     assert "| Doppler 2 Hz | 10 users | 100 users | 1,000 users |" in text
@@ -417,7 +392,8 @@ def test_the_page_says_when_points_stopped() -> None:
     plan = replace(plan, stopping=Stopping(1.0, 3, 3))
     merit = np.ones((2, 6, 2))
     merit[1, :, 1] = [1.0, 1.4, 0.9, 1.2, 1.1, 0.7]
-    text = page(plan, summary_of(plan, merit)[0], [], "")
+    text = page(plan, *summary_of(plan, merit), [], "")
+    assert "## Failures" not in text
     assert "±1% wide: 3 to 6 networks" in text
     assert "1 points stayed wider after all 6" in text
     assert "$ " not in text

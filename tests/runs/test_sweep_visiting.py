@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slotwise.runs.sweep.pace import duration, spell
-from slotwise.runs.sweep.visiting import Cost, cost, in_fair_order
+from slotwise.runs.sweeps.pace import duration, spell
+from slotwise.runs.sweeps.visiting import Cost, cost, in_fair_order
 
 
 @given(st.lists(st.floats(0.0, 1e6), max_size=70))
@@ -17,10 +17,11 @@ def test_every_network_is_visited_once(sizes: list[float]) -> None:
 
 
 @pytest.mark.parametrize("beginning", [2, 4, 8, 16, 32])
-def test_any_beginning_has_one_of_every_stratum_of_sizes(beginning: int) -> None:
-    sizes = np.random.default_rng(0).permutation(64)
+@pytest.mark.parametrize("networks", [33, 64, 100, 200])
+def test_any_beginning_has_one_of_every_stratum_of_sizes(beginning: int, networks: int) -> None:
+    sizes = np.random.default_rng(0).permutation(networks)
     met = sizes[in_fair_order(sizes)][:beginning]
-    assert sorted(met * beginning // 64) == list(range(beginning))
+    assert sorted(met) == [stratum * networks // beginning for stratum in range(beginning)]
 
 
 def test_a_systematic_sample_foretells_the_whole() -> None:

@@ -11,23 +11,26 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow.parquet as pq
 import pytest
 import torch
 from safetensors import safe_open
 
 from slotwise.emulator.scenario import InputError
 from slotwise.runs.directory import read_json
+from slotwise.runs.studies import ahead
 from slotwise.runs.studies.ahead import UnitError, compute_ahead
 from slotwise.runs.studies.part import Document, Part, Unit
 from slotwise.runs.studies.study import Study, run
-from slotwise.runs.workers import Lost, Workers, spread, together
+from slotwise.runs.sweeps.planning.plan import read_plan
+from slotwise.runs.sweeps.sweep import sweep
+from slotwise.runs.workers import LOST_LINE, Lost, Workers, spread, together
 
 TWO = Workers(jobs=2)
 
@@ -68,7 +71,7 @@ def _wait(until: Callable[[], bool], seconds: float = 20.0) -> bool:
     return until()
 
 
-@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_every_task_has_its_result(jobs: int) -> None:
     found = dict(spread(math.sqrt, range(20), Workers(jobs=jobs)))
     assert found == {index: math.sqrt(index) for index in range(20)}
@@ -78,18 +81,32 @@ def test_no_task_is_no_work() -> None:
     assert list(spread(math.sqrt, [], TWO)) == []
 
 
-def test_one_worker_is_this_process_and_a_single_task_needs_no_other() -> None:
+def test_one_worker_is_this_process_and_of_several_none_is() -> None:
+    """Not even for a single task, which might end it."""
+
     def whose(_: int) -> int:
         return os.getpid()
 
     assert [at for _, at in spread(whose, range(3), Workers(jobs=1))] == [os.getpid()] * 3
-    assert [at for _, at in spread(whose, [0], TWO)] == [os.getpid()]
-    assert os.getpid() not in [at for _, at in spread(whose, range(3), TWO)]
+    for tasks in (1, 3):
+        assert os.getpid() not in [at for _, at in spread(whose, range(tasks), TWO)]
 
 
-def test_results_come_as_they_finish() -> None:
-    delays = [1.0, 0.0, 0.0, 0.0]
-    assert [index for index, _ in spread(time.sleep, delays, TWO)][-1] == 0
+def _awaiting(folder: Path, others: int) -> Callable[[int], None]:
+    """The task 0 ends when so many others have."""
+    folder.mkdir(exist_ok=True)
+
+    def finish(number: int) -> None:
+        if number:
+            (folder / str(number)).touch()
+        while not number and len(list(folder.iterdir())) < others:
+            time.sleep(0.01)
+
+    return finish
+
+
+def test_results_come_as_they_finish(tmp_path: Path) -> None:
+    assert [index for index, _ in spread(_awaiting(tmp_path, 3), range(4), TWO)][-1] == 0
 
 
 def test_tasks_are_taken_as_they_are_needed() -> None:
@@ -113,11 +130,10 @@ def test_a_worker_has_one_thread_of_linear_algebra() -> None:
 
 def test_workers_are_where_their_owner_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes are kept from one work to the next, and paths may be relative."""
-    for name in ("first", "second"):
-        (tmp_path / name).mkdir()
-        monkeypatch.chdir(tmp_path / name)
+    for folder in (Path.cwd(), tmp_path):
+        monkeypatch.chdir(folder)
         places = {place for _, place in spread(os.path.realpath, [".", "."], TWO)}
-        assert places == {str((tmp_path / name).resolve())}
+        assert places == {str(folder.resolve())}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
@@ -136,34 +152,80 @@ def test_what_the_tasks_raise_is_raised(jobs: int) -> None:
         list(spread(math.sqrt, tasks(), Workers(jobs=jobs)))
 
 
-def test_a_killed_process_costs_no_result(tmp_path: Path) -> None:
-    mark = tmp_path / "mark"
+def test_an_error_that_cannot_travel_is_told_in_its_words() -> None:
+    class OddError(Exception):
+        def __init__(self, what: str, when: str) -> None:
+            super().__init__(f"{what} {when}")
 
-    def die_once(number: int) -> int:
-        if number == 3 and not mark.exists():
-            mark.touch()
-            os._exit(9)
-        return number
+    def odd(_: int) -> None:
+        raise OddError("wrong", "today")
 
-    assert dict(spread(die_once, range(12), TWO)) == {number: number for number in range(12)}
-    assert mark.exists()
+    with pytest.raises(RuntimeError, match=r"^OddError: wrong today$"):
+        list(spread(odd, range(3), TWO))
 
 
-def test_a_task_that_kills_its_process_twice_is_lost_and_no_other() -> None:
+def test_what_was_under_way_with_a_killed_task_is_done_again_side_by_side(tmp_path: Path) -> None:
+    def meet(number: int) -> bool:
+        """The first two die the first time that they meet."""
+        again = (tmp_path / f"{number} died").exists()
+        mine, other = (f"{one} {again}" for one in (number, 1 - number))
+        (tmp_path / mine).touch()
+        if number > 1:
+            return True
+        end = time.monotonic() + 10
+        while not (met := (tmp_path / other).exists()) and time.monotonic() < end:
+            time.sleep(0.01)
+        if not again:
+            (tmp_path / f"{number} died").touch()
+            while not (tmp_path / f"{1 - number} died").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return met
+
+    assert dict(spread(meet, range(8), TWO)) == dict.fromkeys(range(8), True)
+    assert (tmp_path / "0 died").exists()
+
+
+def _siblings() -> Callable[[], list[int]]:
+    """Finds the other workers of the process that this one works for."""
+
+    def find() -> list[int]:
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                owner = (path / "stat").read_text().rpartition(")")[2].split()[1]
+                if int(owner) == os.getppid() and b"LokyProcess" in (path / "cmdline").read_bytes():
+                    found.append(int(path.name))
+        return [process for process in found if process != os.getpid()]
+
+    return find
+
+
+def test_a_task_that_is_alone_has_nobody_whose_death_could_be_its_own(tmp_path: Path) -> None:
+    find = _siblings()
+
+    def fall(_: int) -> tuple[int, int]:
+        """Die twice beside others and twice alone, then kill whoever is there."""
+        run = len(list(tmp_path.iterdir())) + 1
+        (tmp_path / str(run)).touch()
+        if run <= 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        others = find()
+        for process in others:
+            os.kill(process, signal.SIGKILL)
+        time.sleep(0.3 * len(others))
+        return run, len(others)
+
+    assert dict(spread(fall, [0], TWO)) == {0: (5, 0)}
+
+
+def test_a_task_that_kills_its_process_every_time_is_lost_and_no_other() -> None:
     def die(number: int) -> int:
-        return number if number % 5 else _kill(number)
-
-    def _kill(number: int) -> int:
-        os.kill(os.getpid(), signal.SIGKILL)
+        if number == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
         return number
 
-    found = dict(spread(die, range(1, 12), TWO))
-    lost = {index for index, result in found.items() if isinstance(result, Lost)}
-    assert lost == {4, 9}
-    assert {index: found[index] for index in found if index not in lost} == {
-        number - 1: number for number in range(1, 12) if number % 5
-    }
-    assert all("killed" in found[index].line for index in lost)  # type: ignore[union-attr]
+    assert dict(spread(die, range(5), TWO)) == {0: 0, 1: 1, 2: 2, 3: Lost(LOST_LINE), 4: 4}
 
 
 class _Driver(NamedTuple):
@@ -322,23 +384,25 @@ def test_units_computed_ahead_do_not_depend_on_workers(tmp_path: Path) -> None:
 
 def test_a_study_finds_what_was_computed_ahead_and_computes_the_rest(tmp_path: Path) -> None:
     compute_ahead(_study(3), (), tmp_path, TWO)
-    ahead = _kept(tmp_path)
+    before = _kept(tmp_path)
     compute_ahead(_study(4), ("1",), tmp_path, Workers(jobs=1))
     list(run(_study(5), tmp_path))
     found = _kept(tmp_path)
-    assert {name: found[name] for name in ahead} == ahead
+    assert {name: found[name] for name in before} == before
     assert len(found) == 6
 
 
-def test_a_unit_that_kills_its_process_is_told_when_the_others_are_kept(tmp_path: Path) -> None:
-    study = _study(3)
-    (part,) = study.parts
-    dying = Unit("place", "dying", 1, dict, lambda _: os._exit(9))
-    with pytest.raises(UnitError, match=r"1 of 4 units failed.*place/dying\.json.*killed"):
-        compute_ahead(
-            replace(study, parts=(replace(part, units=(dying, *part.units)),)), (), tmp_path, TWO
-        )
-    assert len(_kept(tmp_path)) == 3
+def test_a_unit_that_is_lost_is_told_when_the_others_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losing(do: Callable[[Any], Any], tasks: Iterable[Any], _: Workers) -> Iterator[Any]:
+        for number, task in enumerate(tasks):
+            yield number, Lost() if number == 1 else do(task)
+
+    monkeypatch.setattr(ahead, "spread", losing)
+    with pytest.raises(UnitError, match=r"1 of 3 units failed.*place/number-1\.json.*killed"):
+        compute_ahead(_study(3), (), tmp_path, TWO)
+    assert len(_kept(tmp_path)) == 2
 
 
 # Labels, which a training learns from.
@@ -407,12 +471,14 @@ def test_a_cluster_does_what_this_machine_does(backend: str, tmp_path: Path) -> 
         time.sleep(0.1)
         return os.getpid()
 
+    deaths = {3: 1, 7: 3}  # the last one alone
+
     def fall(number: int) -> int:
-        mark = tmp_path / str(number)
-        again = mark.exists()
-        mark.touch()
-        if number == 7 or (number == 3 and not again):
-            os.kill(os.getpid(), signal.SIGKILL)
+        marks = [tmp_path / f"{number} {death}" for death in range(deaths.get(number, 0))]
+        for mark in marks:
+            if not mark.exists():
+                mark.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
         return number
 
     workers = Workers(backend, jobs=2)  # type: ignore[arg-type]
@@ -424,8 +490,8 @@ def test_a_cluster_does_what_this_machine_does(backend: str, tmp_path: Path) -> 
         assert len(processes) == 2
         assert os.getpid() not in processes
 
-        order = [index for index, _ in spread(time.sleep, [1.0] + [0.0] * 5, workers)]
-        assert order[-1] == 0
+        finish = _awaiting(tmp_path / "finished", 5)
+        assert [index for index, _ in spread(finish, range(6), workers)][-1] == 0
 
         for _, threads in spread(_threads(), range(2), workers):
             assert set(threads) == {1}
@@ -436,8 +502,26 @@ def test_a_cluster_does_what_this_machine_does(backend: str, tmp_path: Path) -> 
         assert len(list(itertools.islice(spread(math.sqrt, itertools.count(), workers), 9))) == 9
 
         survived = dict(spread(fall, range(12), workers))
-        assert isinstance(survived.pop(7), Lost)
-        assert survived == {number: number for number in range(12) if number != 7}
+        assert survived == {number: number for number in range(12)}
+
+        assert _swept(tmp_path / backend, workers) == _swept(tmp_path / "alone", Workers(jobs=1))
+
+
+def _swept(out: Path, workers: Workers) -> bytes:
+    """Results of a plan, as its file holds them."""
+    out.mkdir()
+    (out / "small.toml").write_text("""
+        scenario = "gaussian-ic"
+        controllers = ["max", "wmmse"]
+        seeds = 3
+        slots = 20
+        grid."population.initial_users" = [2, 5]
+    """)
+    sweep(read_plan(out / "small.toml"), out=out / "swept", workers=workers, progress=False)
+    (lived,) = (out / "swept" / "times").glob("plan=*/times.parquet")
+    assert len(set(pq.ParquetFile(lived).read()["worker"].to_pylist())) == workers.jobs
+    (cells,) = (out / "swept" / "cells").glob("plan=*/cells.parquet")
+    return cells.read_bytes()
 
 
 def test_a_cluster_of_ones_own_ends_with_its_owner(owner: _Driver) -> None:

@@ -1,4 +1,4 @@
-"""What people do with networks and controllers: run, compare, evaluate, report.
+"""What people do with networks and controllers: run, compare, sweep, evaluate, report.
 
 >>> from slotwise.runs import compare
 >>> result = compare("gaussian-ic", ["max", "wmmse"], out="first", seeds=3)  # doctest: +SKIP
@@ -19,16 +19,21 @@ if TYPE_CHECKING:
     from slotwise.runs.life import Life
     from slotwise.runs.report import write_report
     from slotwise.runs.simulation import simulate
+    from slotwise.runs.sweeps.sweep import Swept, sweep
+    from slotwise.runs.workers import Workers
 
 __all__ = [
     "Comparison",
     "Evaluation",
     "Life",
+    "Swept",
+    "Workers",
     "compare",
     "evaluate",
     "is_run",
     "read_run",
     "simulate",
+    "sweep",
     "write_report",
     "write_run",
 ]
@@ -37,11 +42,14 @@ _ROOMS = {
     "Comparison": "comparison",
     "Evaluation": "evaluation",
     "Life": "life",
+    "Swept": "sweeps.sweep",
+    "Workers": "workers",
     "compare": "comparison",
     "evaluate": "evaluation",
     "is_run": "directory",
     "read_run": "directory",
     "simulate": "simulation",
+    "sweep": "sweeps.sweep",
     "write_report": "report",
     "write_run": "directory",
 }

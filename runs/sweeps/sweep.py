@@ -8,10 +8,10 @@ missing too when the sweep is asked for again; those that failed by themselves w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from slotwise.runs.quiet import single_threaded, warm_up
 from slotwise.runs.simulation import command_line, rehearse
 from slotwise.runs.sweeps.cell import Task, live, lost
 from slotwise.runs.sweeps.pace import pace_shown, spell
-from slotwise.runs.sweeps.planning.plan import SweepPlan
+from slotwise.runs.sweeps.planning.plan import SweepPlan, read_plan
 from slotwise.runs.sweeps.results import write_results
 from slotwise.runs.sweeps.stopping import wanted
 from slotwise.runs.sweeps.storage.store import Store
@@ -93,7 +93,7 @@ class Swept(NamedTuple):
 
 
 def sweep(
-    plan: SweepPlan,
+    plan: SweepPlan | Mapping[str, Any] | str | Path,
     *,
     out: str | Path,
     workers: Workers = _LOCAL,
@@ -104,8 +104,8 @@ def sweep(
 
     Parameters
     ----------
-    plan : SweepPlan
-        What to live, see `slotwise.runs.sweeps.planning.plan.read_plan`.
+    plan : SweepPlan, mapping, str or Path
+        What to live; what is no plan yet is read by `slotwise.runs.sweeps.planning.plan.read_plan`.
     out : str or Path
         Directory of the sweep: new, empty, or one of the same plan, or of an earlier one whose
         cells it shares.
@@ -125,8 +125,11 @@ def sweep(
     Raises
     ------
     InputError
-        If ``out`` is something else or in use, or the disk refuses: finished cells are kept.
+        If the plan is wrong, ``out`` is something else or in use, or the disk refuses: finished
+        cells are kept.
     """
+    if not isinstance(plan, SweepPlan):
+        plan = read_plan(plan)
     with _opened(plan, Path(out), progress) as store:
         if retry_failed:
             failed = store.failed()

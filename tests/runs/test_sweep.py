@@ -10,6 +10,7 @@ import re
 import signal
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from multiprocessing.context import ForkServerProcess
@@ -118,6 +119,18 @@ def test_a_cell_is_the_life_that_run_would_live(plan: SweepPlan, undisturbed: Pa
     life = simulation.simulate(plan.scenario(2), "wmmse", slots=20, seed=0)
     assert row["mean_sum_rate"] == life.summary["mean_sum_rate"]
     assert row["decisions"] == life.summary["decisions"]
+
+
+def test_a_plan_may_be_a_path_or_a_mapping(plan_file: Path, tmp_path: Path) -> None:
+    whole = tomllib.loads(PLAN)
+    found = [
+        sweep(plan, out=tmp_path / name, workers=ALONE, progress=False)
+        for plan, name in ((plan_file, "path"), (whole, "mapping"))
+    ]
+    assert (found[0].plan, found[1].plan) == ("small", "sweep")
+    assert found[0].hash == found[1].hash
+    measured = ["seconds", "latency_p50_s"]
+    assert found[0].summary.drop(measured).equals(found[1].summary.drop(measured))
 
 
 def test_what_is_there_is_not_lived_again(

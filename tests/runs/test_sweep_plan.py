@@ -350,6 +350,7 @@ WRONG = [
     ),
     ("[grid]\nlayout.kind=['links']\n", r"point 0 \(layout\.kind = links\): layout\.kind = links"),
     ("[stop]\n", r"stop\.width_percent is missing"),
+    ("[stop]\nwidth=0.5\n", r"unknown key stop\.width; allowed: first, step, width_percent"),
     ("[stop]\nwidth_percent=0\n", r"stop\.width_percent = 0: must be greater than 0"),
     ("[stop]\nwidth_percent=1\nfrist=3\n", r"unknown key stop\.frist \(did you mean 'first'\?\)"),
     ("[stop]\nwidth_percent=1\nfirst=1\n", r"stop\.first = 1: must be greater than or equal to 2"),
@@ -384,6 +385,11 @@ LACKING = [
     (HEAD.replace("seeds = 3", "seeds = [1, 1]"), "seed 1: seeds must be different"),
     (HEAD.replace("seeds = 3", "seeds = [-1]"), "seed -1: seeds must be different and zero"),
     (HEAD.replace("seeds = 3", "seeds = []"), "no seeds"),
+    (HEAD.replace("seeds", "seds"), r"unknown key seds \(did you mean 'seeds'\?\)"),
+    (
+        HEAD.replace('["max", "wmmse"]', '["max"]') + "[stop]\nwidth_percent=1\nfirst=2\n",
+        "stop: intervals are relative to the first controller; name another",
+    ),
     (
         'controllers = ["max"]\nseeds = 1\n[grid]\nscenario = ["d2d", "wide-cell"]\n',
         "scenario = .*has objective = energy-efficiency, and .* has sum-rate",

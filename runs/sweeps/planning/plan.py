@@ -45,14 +45,17 @@ _BLOCKS: Final[Mapping[str, Callable[[Any], Block]]] = {
 }
 
 
-def read_plan(plan: str | Path, overrides: Sequence[str] = (), first_seed: int = 0) -> SweepPlan:
+def read_plan(
+    plan: Mapping[str, Any] | str | Path, overrides: Sequence[str] = (), first_seed: int = 0
+) -> SweepPlan:
     """Read a plan by built-in name or from a TOML file, and check every point of it.
 
     Parameters
     ----------
-    plan : str or Path
-        A built-in name, or a path that ends in ``.toml`` or exists. Paths in the file are relative
-        to it, those of controllers too.
+    plan : mapping, str or Path
+        What a file says, as `tomllib` has it; or a built-in name; or a path that ends in ``.toml``
+        or exists. Paths in a plan are relative to its file, those of controllers too; in a mapping
+        to the current directory.
     overrides : sequence of str
         ``"section.field=value"``, after what the plan sets.
     first_seed : int
@@ -180,6 +183,8 @@ def _seeds(file: PlanFile, first_seed: int) -> tuple[int, ...]:
 def _stopping(file: PlanFile) -> Stopping | None:
     if file.stop is None:
         return None
+    if len(file.controllers) < 2:
+        raise InputError("stop: intervals are relative to the first controller; name another one")
     count = file.seeds if isinstance(file.seeds, int) else len(file.seeds)
     if file.stop.first > count:
         raise InputError(f"stop.first = {file.stop.first}: must be at most the {count} of seeds")

@@ -134,14 +134,16 @@ def builtin_plans() -> tuple[str, ...]:
     return tuple(sorted(file.stem for file in _BUILTIN.glob("*.toml")))
 
 
-def find_plan(plan: str | Path) -> Source:
-    """Read a plan's table by built-in name or from a file.
+def find_plan(plan: Mapping[str, Any] | str | Path) -> Source:
+    """A plan's table, by built-in name or from a file, or as it is.
 
     Raises
     ------
     InputError
         If there is no such plan, or it is not TOML.
     """
+    if isinstance(plan, Mapping):
+        return Source(dict(plan), "plan", "sweep", Path.cwd())
     path = Path(plan)
     names = builtin_plans()
     is_builtin = str(plan) in names
@@ -179,7 +181,9 @@ def saying(where: str) -> Iterator[None]:
 
 
 def _first_line(error: ValidationError) -> str:
-    first = error.errors()[0]
+    found = error.errors()
+    # A key that is misspelt is also one that is missing; its own line says more.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     model: type[BaseModel] | None = PlanFile
     names: list[str] = []
     field = ""

@@ -20,8 +20,9 @@ demo: $(INSTALLED) ## compare controllers on the streets of Auckland; the report
 	  --set timing.slowdown=50 --set population.profile.sample_s=20 --seeds 4 --out out/demo
 
 # One thread of linear algebra each: JOBS tests at a time fill the cores, and matrices are small.
+# Neighbours stay together, so that few kernels are compiled in two processes at once.
 test: $(INSTALLED) ## all tests but the wheel's, and some with the kernels as plain Python
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(JOBS) --dist worksteal
 	OMP_NUM_THREADS=1 NUMBA_DISABLE_JIT=1 $(BIN)/pytest -n $(JOBS) -m interpreted
 
 check: lint types wheel ## lint, types, generated documents, and the wheel installed elsewhere

@@ -75,22 +75,23 @@ def efficiency() -> None:
 
 
 def overhead() -> None:
-    """What each further cell of next to nothing costs, and what it costs to begin."""
-    print("| back end | further cell [ms] | beginning and end [s] |\n| --- | ---: | ---: |")
+    """What each further cell of one slot costs, all told and beside its life; and to begin."""
+    print("| back end, workers | further cell [ms] | besides living it [ms] | begin and end [s] |")
+    print("| --- | ---: | ---: | ---: |")
     text = 'scenario = "gaussian-ic"\ncontrollers = ["max"]\nslots = 1\nseeds = {}\n'
     with tempfile.TemporaryDirectory() as folder:
         few, many = (planned(Path(folder), text.format(count)) for count in (FEW, MANY))
         for backend, jobs in (("local", 1), ("local", 2), ("ray", 2), ("dask", 2)):
             team = Workers(backend, jobs)  # type: ignore[arg-type]
-            further, begin = [], []
+            whole, further, begin = [], [], []
             for _ in range(REPETITIONS):
                 short, little = seconds_of(few, team)
                 long, much = seconds_of(many, team)
-                further.append(1e3 * (jobs * (long - short) - (much - little)) / (MANY - FEW))
+                whole.append(1e3 * jobs * (long - short) / (MANY - FEW))
+                further.append(whole[-1] - 1e3 * (much - little) / (MANY - FEW))
                 begin.append(short - little / jobs)
-            print(
-                f"| {backend}, {jobs} | {spread_of(further, '.1f')} | {spread_of(begin, '.1f')} |"
-            )
+            columns = (spread_of(each, ".1f") for each in (whole, further, begin))
+            print(f"| {backend}, {jobs} | {' | '.join(columns)} |", flush=True)
     print()
 
 

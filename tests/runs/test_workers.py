@@ -92,21 +92,24 @@ def test_one_worker_is_this_process_and_of_several_none_is() -> None:
         assert os.getpid() not in [at for _, at in spread(whose, range(tasks), TWO)]
 
 
-def _awaiting(folder: Path, others: int) -> Callable[[int], None]:
-    """The task 0 ends when so many others have."""
+def _arrivals(folder: Path, tasks: int, workers: Workers) -> list[int]:
+    """Tasks in the order in which their results come, where the first waits for all others'."""
     folder.mkdir(exist_ok=True)
 
     def finish(number: int) -> None:
-        if number:
-            (folder / str(number)).touch()
-        while not number and len(list(folder.iterdir())) < others:
+        end = time.monotonic() + 20
+        while not number and len(list(folder.iterdir())) < tasks - 1 and time.monotonic() < end:
             time.sleep(0.01)
 
-    return finish
+    order = []
+    for number, _ in spread(finish, range(tasks), workers):
+        (folder / str(number)).touch()
+        order.append(number)
+    return order
 
 
 def test_results_come_as_they_finish(tmp_path: Path) -> None:
-    assert [index for index, _ in spread(_awaiting(tmp_path, 3), range(4), TWO)][-1] == 0
+    assert _arrivals(tmp_path, 4, TWO)[-1] == 0
 
 
 def test_tasks_are_taken_as_they_are_needed() -> None:
@@ -490,8 +493,7 @@ def test_a_cluster_does_what_this_machine_does(backend: str, tmp_path: Path) -> 
         assert len(processes) == 2
         assert os.getpid() not in processes
 
-        finish = _awaiting(tmp_path / "finished", 5)
-        assert [index for index, _ in spread(finish, range(6), workers)][-1] == 0
+        assert _arrivals(tmp_path / "arrived", 6, workers)[-1] == 0
 
         for _, threads in spread(_threads(), range(2), workers):
             assert set(threads) == {1}

@@ -32,7 +32,7 @@ from slotwise.runs.sweeps.visiting import in_fair_order
 from slotwise.runs.workers import Workers
 
 T = TypeVar("T")
-REPETITIONS = 3
+REPETITIONS = 5
 CELLS_OF_A_SECOND, SLOTS_OF_A_SECOND = 24, 25_000
 FEW, MANY = 100, 500
 

@@ -8,6 +8,7 @@ missing too when the sweep is asked for again; those that failed by themselves w
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -130,6 +131,8 @@ def sweep(
     """
     if not isinstance(plan, SweepPlan):
         plan = read_plan(plan)
+    if retry_failed and not (Path(out) / "cells").is_dir():
+        raise InputError(f"{out} holds no sweep, so no cell has failed; leave out --retry-failed")
     with _opened(plan, Path(out), progress) as store:
         if retry_failed:
             failed = store.failed()
@@ -221,6 +224,7 @@ def _missing(plan: SweepPlan, store: Store, again: Mask | None = None) -> Mask:
 
 def _concluded(plan: SweepPlan, store: Store, out: Path, progress: bool) -> Swept:
     """Make one file of the rows and write what they say."""
+    plan.check_files()
     keep = wanted(plan, store.rows())
     store.compact(keep)
     rows, times = store.rows(), store.times()
@@ -266,6 +270,8 @@ def _live(
         for index, outcome in spread(live, tasks, team):
             cell = int(numbers[index])
             row, times = lost(cell, outcome.line) if isinstance(outcome, Lost) else outcome
+            if plan.folder is not None:  # an error is the same wherever the plan is
+                row["error"] = row["error"].replace(f"{plan.folder}{os.sep}", "")
             store.add(row, times)
             step(bool(row["error"]))
             if index >= sample:

@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from slotwise.controllers.cards import shipped
 from slotwise.emulator.scenario import InputError
 from slotwise.runs import simulation
 from slotwise.runs.cli import main, status
@@ -180,9 +182,6 @@ def test_trying_again_lives_nothing_else_and_says_what_is_left(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    result = swept(plan, tmp_path / "out", retry_failed=True, progress=True)
-    assert (result.cells, result.failed, result.left) == (0, 0, CELLS)
-    assert capsys.readouterr().err == "sweep small: no cell has failed\n"
     lives(monkeypatch, lambda task: lost(task.cell, "no", 0.1))
     estimate(plan, out=tmp_path / "out", workers=ALONE, progress=False)
     monkeypatch.undo()
@@ -190,6 +189,10 @@ def test_trying_again_lives_nothing_else_and_says_what_is_left(
     assert status([*command, "--jobs", "1"]) == 0
     assert "12 more cells have not been lived" in capsys.readouterr().out
     assert len(rows_of(tmp_path / "out")) == 12
+    capsys.readouterr()
+    result = swept(plan, tmp_path / "out", retry_failed=True, progress=True)
+    assert (result.cells, result.failed, result.left) == (12, 0, 12)
+    assert "sweep small: no cell has failed\n" in capsys.readouterr().err
     result = swept(plan, tmp_path / "out")
     assert (result.cells, result.failed, result.left) == (CELLS, 0, 0)
 
@@ -488,6 +491,26 @@ def test_a_wrong_option_is_told_in_one_line(
     assert words in told
     assert told.count("\n") == 1
     assert not out.exists()
+
+
+def test_nothing_is_tried_again_where_nothing_was_lived(plan: SweepPlan, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no sweep, so no cell has failed"):
+        swept(plan, tmp_path / "new", retry_failed=True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_an_error_is_the_same_wherever_the_plan_is(tmp_path: Path) -> None:
+    files = []
+    for place in ("one", "another"):
+        path = tmp_path / place / "room.toml"
+        path.parent.mkdir()
+        shutil.copy(shipped("mlp")["gaussian-ic-10"], path.parent / "w.safetensors")
+        text = PLAN.replace('"wmmse"', '"mlp:w.safetensors"')
+        path.write_text(text.replace("[2, 5]", "[12]"))
+        assert swept(read_plan(path), tmp_path / place / "out").failed == 6
+        assert str(tmp_path) not in str(rows_of(tmp_path / place / "out"))
+        files.append(result_of(tmp_path / place / "out"))
+    assert files[0] == files[1]
 
 
 def test_two_drivers_do_not_meet(plan: SweepPlan, tmp_path: Path, undisturbed: Path) -> None:

@@ -43,7 +43,7 @@ def planned(tmp_path: Path) -> Planned:
     ("first", "second", "same", "refusal"),
     [
         (PLAN, 'title = "other words"\n' + PLAN, True, ""),
-        (PLAN, 'name = "other"\n' + PLAN, True, "it is mine, this is other"),
+        (PLAN, 'name = "other"\n' + PLAN, True, "it is of the plan mine, this is other"),
         (PLAN, HEAD + VARIED + '[map]\nx = "timing.slowdown"\n', True, ""),
         (PLAN, HEAD + VARIED.replace("[1, 10]", "[1.0, 1e1]"), True, ""),
         (

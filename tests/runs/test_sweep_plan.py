@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -326,7 +327,7 @@ WRONG = [
     ("[set]\n'radio.p_max_dbm' = 3\nradio.p_max_dbm = 4\n", r"set: radio\.p_max_dbm = 4: named tw"),
     ("[set]\nradio.p_max_dbm.x = 3\n", r"set: radio\.p_max_dbm = dict: must be a valid number"),
     ("[grid]\nscenario = ['imac']\n", "scenario = d2d: it is varied too"),
-    ("list = []\n", "list = .*at least 1 item"),
+    ("list = []\n", "list = .*: must have at least one entry"),
     ("[[list]]\n", "list: entry 1 is empty"),
     ("[[list]]\nslots=1\n[[list]]\ntiming.slowdown=3\n", "entry 2: slots is missing"),
     (
@@ -450,3 +451,28 @@ def test_the_builtin_plans_can_be_read(name: str) -> None:
     plan = read_plan(name)
     assert plan.cells > 0
     assert plan.title
+
+
+def test_a_mapping_may_hold_ranges_and_what_numpy_makes() -> None:
+    plain = {
+        "scenario": "gaussian-ic",
+        "controllers": ["max", "wmmse"],
+        "seeds": [0, 1, 2],
+        "slots": 5,
+        "grid": {"channel.doppler_hz": [1.0, 2.0]},
+    }
+    varied = {"channel.doppler_hz": np.linspace(1.0, 2.0, 2)}
+    made = plain | {"seeds": range(3), "slots": np.int64(5), "grid": varied}
+    assert read_plan(made).hash == read_plan(plain).hash
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ([1, 2], r"plan = \[1, 2\]: must be a mapping, a built-in name or a path"),
+        (".", "directory"),
+    ],
+)
+def test_what_is_no_plan_at_all_is_told(plan: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_plan(plan)

@@ -640,7 +640,7 @@ def test_taking_over_survives_kills_and_damage(tmp_path: Path, begun: Path) -> N
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
-        (replace(PLAN, name="city"), "it is town, this is city"),
+        (replace(PLAN, name="city"), "it is of the plan town, this is city"),
         (replace(PLAN, varied=("a",), points=((1,),)), "it varies population.initial_users, "),
         (replace(PLAN, base=load("d2d")), "base.name = four-cells there, d2d here"),
         (replace(PLAN, slots=99), "slots = 100 there, 99 here"),

@@ -131,7 +131,7 @@ def weights_of(spec: str, folder: Path | None) -> dict[str, Path]:
 
 
 def written(spec: str, folder: Path) -> str:
-    """A spec with each file's path in its shortest spelling, relative if it was.
+    """A spec with each file's path spelled without what says nothing, such as ``./``.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def written(spec: str, folder: Path) -> str:
 
     def shorten(text: str) -> str | None:
         if _is_there(folder / text, text):
-            return os.path.normpath(text)
+            return str(Path(text))
         if _is_there(Path(text), text):
             raise InputError(
                 f"controller {spec}: {folder / text}: no such file; paths in a plan start from its "
@@ -229,8 +229,12 @@ def _paths(table: Any, above: str) -> Iterator[tuple[str, str, bool]]:
 
 
 def _name(path: str, folder: Path | None) -> str:
-    """What a plan calls a file that its scenarios name: relative to it if it is anywhere near."""
-    if folder is None or not Path(path).is_absolute():
+    """What a plan calls a file that its scenarios name: as it says, or relative to it if near."""
+    whole = Path(path)
+    if folder is None or not whole.is_absolute():
         return path
-    relative = os.path.relpath(path, folder)
-    return path if Path(relative).parts[:2] == ("..", "..") else relative
+    if whole.is_relative_to(folder):  # in letters: what leads up again stays as it was written
+        return str(whole.relative_to(folder))
+    near = Path(os.path.relpath(whole, folder))
+    is_near = near.parts[:2] != ("..", "..") and (folder / near).exists() and whole.exists()
+    return str(near) if is_near and (folder / near).samefile(whole) else path

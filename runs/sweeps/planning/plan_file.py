@@ -143,8 +143,12 @@ def find_plan(plan: Mapping[str, Any] | str | Path) -> Source:
         If there is no such plan, or it is not TOML.
     """
     if isinstance(plan, Mapping):
-        return Source(dict(plan), "plan", "sweep", Path.cwd())
+        return Source(_plain(plan), "plan", "sweep", Path.cwd())
+    if not isinstance(plan, str | Path):
+        raise InputError(f"plan = {plan}: must be a mapping, a built-in name or a path")
     path = Path(plan)
+    if path.is_dir():
+        raise InputError(f"plan {plan} is a directory, not a file")
     names = builtin_plans()
     is_builtin = str(plan) in names
     if is_builtin:
@@ -163,6 +167,15 @@ def find_plan(plan: Mapping[str, Any] | str | Path) -> Source:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise InputError(f"cannot read plan {where}: {reason}") from None
     return Source(table, where, path.stem, None if is_builtin else path.resolve().parent)
+
+
+def _plain(value: Any) -> Any:
+    """A value as TOML has it, of one that may hold ranges, and arrays and numbers of NumPy."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(inner) for inner in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 @contextmanager
@@ -203,8 +216,12 @@ def _first_line(error: ValidationError) -> str:
             return f"{field} is missing"
         case "value_error":
             return f"{field} = {first['ctx']['error']}"
+        case "too_short":
+            allowed = "must have at least one entry"
         case "tuple_type":
-            return f"{field} = {given}: must be an array"
+            allowed = "must be an array"
         case "dict_type" | "model_type" | "model_attributes_type":
-            return f"{field} = {given}: must be a table"
-    return f"{field} = {given}: {first['msg'].replace('Input should be', 'must be')}"
+            allowed = "must be a table"
+        case _:
+            allowed = first["msg"].replace("Input should be", "must be")
+    return f"{field} = {given}: {allowed}"

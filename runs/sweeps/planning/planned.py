@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from slotwise.emulator.scenario import Scenario, anchored, changed
+from slotwise.emulator.scenario import InputError, Scenario, anchored, changed
 from slotwise.runs.comparison import own_slots
 from slotwise.runs.sweeps.planning.fields import WORDS, Value, in_order
 from slotwise.runs.sweeps.planning.files import (
@@ -118,13 +118,32 @@ class SweepPlan:
 
     @cached_property
     def files(self) -> dict[str, str]:
-        """SHA-256 of all files that cells depend on, by what the plan calls them.
+        """SHA-256 of all files that cells depend on, by what the plan calls them; as first seen.
 
         Raises
         ------
         InputError
             If one cannot be read; never of a plan that was read.
         """
+        return self._digests()
+
+    def check_files(self) -> None:
+        """See that no file has changed since the plan was read.
+
+        Raises
+        ------
+        InputError
+            If one has: cells may have met either.
+        """
+        now = self._digests()
+        for name, before in self.files.items():
+            if now.get(name) != before:
+                raise InputError(
+                    f"{name} has changed while cells were lived, and nobody knows which of them "
+                    "have met it; begin again in another directory"
+                )
+
+    def _digests(self) -> dict[str, str]:
         places: dict[str, Path] = {}
         for spec in self.controllers:
             places |= weights_of(spec, self.folder)
@@ -146,10 +165,12 @@ class SweepPlan:
 
         Of shape [points], in a unit of its own; read only.
         """
-        scenarios = (self.scenario(point) for point in range(len(self.points)))
-        users = [scenario.population.initial_users for scenario in scenarios]
-        slots = [self.length(point) for point in range(len(self.points))]
-        sizes = np.asarray(slots, np.float64) * (np.asarray(users, np.float64) + _OVERHEAD) ** 2
+        facts = [
+            (self.scenario(point).population.initial_users, self.length(point))
+            for point in range(len(self.points))
+        ]
+        users, slots = np.asarray(facts, np.float64).T
+        sizes: NDArray[np.float64] = slots * (users + _OVERHEAD) ** 2
         sizes.flags.writeable = False
         return sizes
 

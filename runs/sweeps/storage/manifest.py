@@ -119,7 +119,11 @@ def _difference(manifest: Mapping[str, Any], here: Mapping[str, Any]) -> str:
     """
     there = manifest.get("plan") or {}
     if there.get("name") != here["name"]:
-        return f"it is {there.get('name')}, this is {here['name']}"
+        before = there.get("name")
+        return (
+            f"it is of the plan {before}, this is {here['name']} (a plan that says name = "
+            f'"{before}" goes on with it)'
+        )
     version = (manifest.get("versions") or {}).get("slotwise")
     if version != versions()["slotwise"]:
         return f"it was made by slotwise {version}, this is {versions()['slotwise']}"

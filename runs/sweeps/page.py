@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,8 +13,7 @@ from slotwise.runs.simulation import versions
 from slotwise.runs.studies.part import Grid
 from slotwise.runs.sweeps.drawing.dimension import dimension
 from slotwise.runs.sweeps.drawing.groups import groups
-from slotwise.runs.sweeps.drawing.shades import label_of
-from slotwise.runs.sweeps.drawing.tiles import Tile, tiles
+from slotwise.runs.sweeps.drawing.tiles import Tile, margin_of, tiles
 from slotwise.runs.sweeps.standings import by_controller, by_point, explained
 from slotwise.runs.sweeps.summary import matrix
 
@@ -31,6 +30,7 @@ _MOST = 300
 _MOST_VALUES = 12
 _MOST_ERRORS = 10
 _LONG = 300  # characters of an error
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?")
 
 
 def page(
@@ -51,17 +51,21 @@ def page(
     command : str
         What was typed; may be empty.
     """
-    lines = [f"# {plan.title or f'Sweep {plan.name}'}", _what(plan, summary)]
+    lines = [f"# {plan.title or _untitled(plan)}", _what(plan, summary)]
     if plan.varied:
         lines.append(_markdown(_varied(plan)))
     for drawing in drawings:
         lines += [f"## {drawing.title}", f"![{drawing.label}]({drawing.name}.svg)", drawing.caption]
-    lines += ["## Standings", _markdown(by_controller(plan, summary)), *_sentences(plan, summary)]
+    heading, grids = "", list[Grid]()
     if plan.drawing is not None and plan.drawing.y is not None and len(plan.points) <= _MOST:
-        lines.append("## Winner by point")
-        lines += _pivots(plan, summary)
+        heading, grids = "## Winner by point", _pivots(plan, summary)
     elif plan.varied and len(plan.points) <= _FEW:
-        lines += ["## By point", _markdown(by_point(plan, summary))]
+        heading, grids = "## By point", [by_point(plan, summary)]
+    standings = by_controller(plan, summary)
+    lines += ["## Standings", _markdown(standings)]
+    lines += _sentences(plan, summary, [standings, *grids])
+    if grids:
+        lines += [heading, *map(_markdown, grids)]
     lines.append(
         "Every digit: [summary.csv](summary.csv), and the same as Parquet; every cell is in "
         f"[cells/plan={plan.hash}](cells/plan={plan.hash})."
@@ -71,24 +75,38 @@ def page(
     return "\n\n".join(lines) + "\n"
 
 
+def _names(plan: SweepPlan) -> list[str]:
+    return [name for name, _ in plan.scenarios] or [plan.base.name]
+
+
+def _untitled(plan: SweepPlan) -> str:
+    """Heading of a plan without a title; one typed without a file is called ``sweep``."""
+    if plan.name == "sweep":
+        return f"Sweep of {', '.join(_names(plan))}"
+    return f"Sweep {plan.name}"
+
+
 def _what(plan: SweepPlan, summary: pa.Table) -> str:
     """How much was lived, in sentences."""
     seeds, failed = (matrix(plan, summary, name) for name in ("seeds", "failed"))
     cells, broken = int(seeds.sum()), int(failed.sum())
     points = len(plan.points)
-    names = [name for name, _ in plan.scenarios] or [plan.base.name]
+    names = _names(plan)
+    left = 0
+    if plan.stopping is None:
+        left = points * len(plan.controllers) * len(plan.seeds) - cells - broken
     words = (
         f"Scenario{'s' if len(names) > 1 else ''} {', '.join(f'`{name}`' for name in names)}: "
         f"{count(points)} point{'s' if points != 1 else ''} × "
         f"{len(plan.controllers)} controller{'s' if len(plan.controllers) != 1 else ''}, "
-        f"{count(cells)} cells lived"
+        f"{count(cells)} cell{'s' if cells != 1 else ''} lived"
     )
     if plan.stopping is None:
-        words += f", {len(plan.seeds)} network{'s' if len(plan.seeds) != 1 else ''} for each point"
+        words += f", {len(plan.seeds)} network{'s' if len(plan.seeds) != 1 else ''}"
+        words += f"{' planned' if left else ''} for each point"
     words += f"; {count(broken)} more failed." if broken else "."
-    left = len(plan.points) * len(plan.controllers) * len(plan.seeds) - cells - broken
-    if plan.stopping is None and left:
-        words += f" {count(left)} are still to be lived."
+    if left:
+        words += f" {count(left)} {'are' if left > 1 else 'is'} still to be lived."
     return words + " Under one seed everybody meets the same network."
 
 
@@ -106,13 +124,13 @@ def _varied(plan: SweepPlan) -> Grid:
     return Grid("", ("varied", "unit", "values"), rows)
 
 
-def _pivots(plan: SweepPlan, summary: pa.Table) -> list[str]:
+def _pivots(plan: SweepPlan, summary: pa.Table) -> list[Grid]:
     """Who is ahead by how much, a table for each panel of the map."""
     assert plan.drawing is not None
     assert plan.drawing.y is not None
     x, y = dimension(plan, plan.drawing.x), dimension(plan, plan.drawing.y)
     columns = plan.varied.index(x.field), plan.varied.index(y.field)
-    found, lines = tiles(plan, summary), []
+    found, grids = tiles(plan, summary), []
     for title, points in groups(plan, (x.field, y.field)):
         at = {tuple(plan.points[point][one] for one in columns): point for point in points}
         rows = []
@@ -123,8 +141,8 @@ def _pivots(plan: SweepPlan, summary: pa.Table) -> list[str]:
             ]
             rows.append((y.told(value), *cells))
         heads = (title, *(x.told(value) for value in x.values))
-        lines.append(_markdown(Grid("", heads, rows)))
-    return lines
+        grids.append(Grid("", heads, rows))
+    return grids
 
 
 def _told(plan: SweepPlan, tile: Tile) -> str:
@@ -133,12 +151,12 @@ def _told(plan: SweepPlan, tile: Tile) -> str:
     if tile.kind == "tie":
         return " ≈ ".join(names)
     if tile.kind == "win":
-        return f"{names[0]} {label_of(tile.lead)}".rstrip()
-    return "failed" if tile.kind == "failed" else MISSING
+        return f"{names[0]} {margin_of(plan, tile)}".rstrip()
+    return MISSING if tile.kind == "absent" else tile.kind
 
 
-def _sentences(plan: SweepPlan, summary: pa.Table) -> list[str]:
-    words = [" ".join(explained(plan, summary)).replace("*", "\\*")]
+def _sentences(plan: SweepPlan, summary: pa.Table, grids: Sequence[Grid]) -> list[str]:
+    words = [" ".join(explained(plan, summary, grids)).replace("*", "\\*")]
     if plan.stopping is not None:
         words.append(_stopped(plan, summary))
     return words
@@ -160,30 +178,33 @@ def _stopped(plan: SweepPlan, summary: pa.Table) -> str:
         f"{factor(float(np.median(lived)))}."
     )
     if wide.any():
-        text += f" {int(wide.sum())} points stayed wider after all {len(plan.seeds)}."
+        many = int(wide.sum())
+        text += f" {many} point{'s' if many > 1 else ''} stayed wider after all {len(plan.seeds)}."
     return text + " Intervals that end a search for short ones hold a little less often than 95%."
 
 
 def _failures(plan: SweepPlan, rows: pa.Table) -> list[str]:
-    """Errors, the most frequent first: how often, whose, and where first."""
-    found = [
-        (error, plan.cell(cell))
-        for cell, error in zip(rows["cell"].to_pylist(), rows["error"].to_pylist(), strict=True)
-        if error
-    ]
+    """Errors, the most frequent first: how often, whose, and where first.
+
+    Those of a controller that differ in numbers only are one.
+    """
+    found: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for cell, error in zip(rows["cell"].to_pylist(), rows["error"].to_pylist(), strict=True):
+        if error:
+            kind = plan.cell(cell).controller, _NUMBER.sub("0", error)
+            found.setdefault(kind, []).append((cell, error))
     if not found:
         return []
+    often = sorted(found.items(), key=lambda pair: (-len(pair[1]), min(pair[1])))
     lines = []
-    often = Counter(error for error, _ in found)
-    for error, times in often.most_common(_MOST_ERRORS):
-        cells = [cell for other, cell in found if other == error]
-        whose = ", ".join(f"`{spec}`" for spec in dict.fromkeys(cell.controller for cell in cells))
-        first = min(cells)
+    for (spec, _), cells in often[:_MOST_ERRORS]:
+        place, error = min(cells)
+        first = plan.cell(place)
         values = zip(plan.varied, plan.points[first.point], strict=True)
         where = ", ".join(dimension(plan, field).told(value) for field, value in values)
         text = error if len(error) <= _LONG else f"{error[:_LONG]}…"
         lines.append(
-            f"- {count(times)} cell{'s' if times > 1 else ''} of {whose}, first with "
+            f"- {count(len(cells))} cell{'s' if len(cells) > 1 else ''} of `{spec}`, first with "
             f"{where + ', ' if where else ''}seed {first.seed}: `{text.replace('`', chr(39))}`"
         )
     if len(often) > _MOST_ERRORS:

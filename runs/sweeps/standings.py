@@ -58,7 +58,8 @@ def by_point(plan: SweepPlan, summary: pa.Table, controllers: Sequence[int] = ()
                 text = plus_minus(*(None if np.isnan(each) else float(each) for each in at))
             else:
                 text = number(float(merit[point, 0]) / size, 4)
-            cells.append(f"{text} {_mark(rank[point, one], tied[point, one])}")
+            mark = _mark(rank[point, one], tied[point, one]) if len(plan.controllers) > 1 else " "
+            cells.append(f"{text} {mark}")
         rows.append(tuple(cells))
     return Grid("", tuple(heads), rows)
 
@@ -101,28 +102,53 @@ def by_controller(plan: SweepPlan, summary: pa.Table) -> Grid:
     return Grid("", heads, rows)
 
 
-def explained(plan: SweepPlan, summary: pa.Table) -> list[str]:
-    """What marks and per cents mean, in sentences."""
-    seeds, rank = (matrix(plan, summary, name) for name in ("seeds", "rank"))
+def explained(plan: SweepPlan, summary: pa.Table, shown: Sequence[Grid]) -> list[str]:
+    """What per cents and marks mean, in sentences.
+
+    Parameters
+    ----------
+    plan, summary
+        As of `by_point`.
+    shown : sequence of Grid
+        Tables that are read with it; marks and columns that none of them has are not explained.
+    """
+    seeds, rank, merit, failed = (
+        matrix(plan, summary, name) for name in ("seeds", "rank", "merit", "failed")
+    )
     lived = seeds.max(axis=1)
     few, most = int(lived.min()), int(lived.max())
-    networks = f"{most} network{'s' if most != 1 else ''} for each point"
-    if few < most:
-        networks = f"{few} to {most} networks for each point"
-    reference = plan.controllers[0]
-    words = [f"Per cents are relative to {reference}: ratios of means, paired over {networks}"]
-    words[0] += ", ± half the 95% interval." if most > 1 else "; one network gives no intervals."
-    if len(plan.controllers) > 1:
-        words.append(
-            f"{WINS} wins: largest mean merit; {TIED} tied for best: the paired 95% interval of "
-            "its ratio to the best reaches 100%."
-            if most > 1
-            else f"{WINS} largest merit."
-        )
-    unranked = int((~np.isfinite(rank)).all(axis=1).sum())
-    if unranked:
-        of = f"{unranked} of {len(plan.points)} points"
-        words.append(f"Nobody is ranked at {of}: cells failed or are still to be lived.")
+    networks = f"{few} to {most}" if 0 < few < most else f"{'up to ' * (few < most)}{most}"
+    networks += f" network{'s' if most != 1 else ''} for each point"
+    words = [f"Per cents are relative to {plan.controllers[0]}: ratios of means"]
+    if most:
+        ends = ", ± half the 95% interval" if most > 1 else "; one network gives no intervals"
+        words[0] += f", paired over {networks}{ends}"
+    words[0] += "."
+    meanings = {
+        WINS: "wins: largest mean merit, and nobody is tied with it"
+        if most > 1
+        else "largest merit",
+        TIED: "tied for best: the paired 95% interval of its ratio to the best reaches 100%",
+    }
+    told = []
+    for mark, what in meanings.items():
+        if any(f" {mark}" in cell for grid in shown for row in grid.rows for cell in row):
+            told.append(f"{mark} {what}")
+        elif any(head.startswith(what.partition(":")[0]) for grid in shown for head in grid.heads):
+            told.append(what)
+    if told:
+        words.append(f"{told[0][0].upper()}{'; '.join(told)[1:]}.")
+    unranked = (~np.isfinite(rank)).all(axis=1)
+    idle = unranked & ((merit <= 0.0) | ((seeds == 0) & (failed > 0))).all(axis=1)
+    idle &= lived > 0
+    reasons = {
+        "cells failed or are still to be lived": unranked & ~idle,
+        "nobody yields anything": idle,
+    }
+    for why, points in reasons.items():
+        if points.any():
+            of = f"{int(points.sum())} of {len(plan.points)} points"
+            words.append(f"Nobody is ranked at {of}: {why}.")
     return words
 
 

@@ -37,10 +37,12 @@ def sweep_tables(plan: SweepPlan, summary: pa.Table) -> list[Table | str]:
         side, in several tables where the terminal is narrow. More: a row for each controller.
     """
     if len(plan.points) > _FEW:
-        return [_table(by_controller(plan, summary)), *explained(plan, summary)]
-    whole = _table(by_point(plan, summary), len(plan.varied))
+        grid = by_controller(plan, summary)
+        return [_table(grid), *explained(plan, summary, [grid])]
+    grid = by_point(plan, summary)
+    words, whole = explained(plan, summary, [grid]), _table(grid, len(plan.varied))
     if width(whole) <= console_for([whole]).width:
-        return [whole, *explained(plan, summary)]
+        return [whole, *words]
     parts: list[Table | str] = []
     left = list(range(len(plan.controllers)))
     while left:
@@ -49,7 +51,7 @@ def sweep_tables(plan: SweepPlan, summary: pa.Table) -> list[Table | str]:
         )
         shown, left = left[:fits], left[fits:]
         parts.append(_table(by_point(plan, summary, shown), len(plan.varied), _NARROW))
-    return [*parts, *explained(plan, summary)]
+    return [*parts, *words]
 
 
 def _fits(plan: SweepPlan, summary: pa.Table, shown: list[int]) -> bool:

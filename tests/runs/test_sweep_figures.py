@@ -101,8 +101,12 @@ def summary_of(
 
 
 def drawn(plan: SweepPlan, **what: Any) -> dict[str, Drawing]:
+    return {each.name: each for each in draw_all(plan, summary_of(plan, **what)[0])}
+
+
+def draw_all(plan: SweepPlan, summary: pa.Table) -> list[Drawing]:
     with style():
-        return {each.name: each for each in draw(plan, summary_of(plan, **what)[0])}
+        return draw(plan, summary)
 
 
 # --- words and tiles -------------------------------------------------------------------------
@@ -157,6 +161,13 @@ def test_values_and_titles_that_round_to_the_same_are_told_apart() -> None:
     ]
 
 
+def test_a_rival_that_lived_and_yields_nothing_is_not_one_that_failed() -> None:
+    plan = plan_of([(10,)], varied=(USERS,), controllers=("a", "b"))
+    merit = np.array([[[2.0, -1.0], [2.0, -1.0], [np.nan, 9.0]]])
+    (tile,) = tiles(plan, summary_of(plan, merit, failed=[], absent=[4])[0])
+    assert (tile.ahead, tile.lead) == ((0,), np.inf)
+
+
 @pytest.mark.parametrize("values", [[1.0, 4.16, 17.3], [10, 30, 100], [10, 300], [3, 4, 6, 16, 19]])
 def test_an_axis_is_logarithmic_where_values_are_spread_so(values: list[Value]) -> None:
     def is_log(values: Sequence[Value]) -> bool:
@@ -197,6 +208,8 @@ CASES: dict[str, tuple[SweepPlan, dict[str, Any]]] = {
     "one controller": (plan_of(FEW, controllers=("max",)), {}),
     "many panels": (plan_of(full(2, 1, 14), controllers=TWO), {}),
     "some failed": (plan_of(FEW), {"failed": range(12), "absent": range(12, 20)}),
+    "unopposed": (plan_of(FEW), {"failed": [n for n in range(24) if n % 4]}),
+    "unopposed in small": (plan_of(full(4, 3, 12)), {"failed": [n for n in range(999) if n % 4]}),
     "words on an axis": (plan_of(list(product(["none", "rayleigh"], [10, 20])), **WORDS), {}),
     "long names": (plan_of(FEW, controllers=[*(f"c{n}" for n in range(8)), LONG, LONG + "1"]), {}),
     "long title": (replace(plan_of(FEW), title="no end of words " * 20), {}),
@@ -205,7 +218,9 @@ CASES: dict[str, tuple[SweepPlan, dict[str, Any]]] = {
 SAYS = {
     "one seed": "no intervals",
     "nobody": "(0 of 4 points). Nobody yields anything at 4 points.",
-    "some failed": "points have no winner",
+    "one controller": "Colour: where `max`, the only controller, yields anything.",
+    "unopposed": "Unopposed, the palest",
+    "some failed": "1 point has no winner",
     "many panels": "12 of 14 panels",
 }
 
@@ -253,7 +268,8 @@ def test_the_key_says_what_wins_and_whole_names_wherever_they_fit() -> None:
     key = key_of(plan, found, (1.0, 3.0, 10.0))
     assert key.heading == "Winner: the highest mean sum rate"
     assert [entry.name for entry in key.entries] == ["max", "wmmse", LONG]
-    assert [kind for kind, _ in key.notes] == ["tie"]
+    assert key.notes == [("tie", "tied: not told apart (95%)")]
+    assert not key.is_graded
     assert lay_out(key, 12.0).column == column_in(key) < 12.0
     timed = replace(plan, base=load("d2d", overrides=["timing.mode=measured"]))
     merit = np.ones((4, 3, 3)) * [0.0, 1.0, 2.6]
@@ -261,6 +277,49 @@ def test_the_key_says_what_wins_and_whole_names_wherever_they_fit() -> None:
     assert "charged the time it took. Number: lead over the runner-up" in key.heading
     assert [kind for kind, _ in key.notes] == ["×2.6", ""]
     assert key.notes[-1][1] == "never ahead: max, wmmse"
+    assert key.is_graded
+
+
+BY_TWO: dict[str, Any] = {"varied": (USERS, SLOWDOWN), "drawing": Axes(USERS, SLOWDOWN, None)}
+
+
+def test_a_winner_whose_rivals_all_failed_is_unopposed_in_key_caption_and_table() -> None:
+    plan = plan_of(
+        [(10, 1.0), (10, 2.0), (20, 1.0)], controllers=("max", "b", "c"), seeds=2, **BY_TWO
+    )
+    merit = np.ones((3, 2, 3)) * [1.0, 1.2, 0.5]
+    rivals = [1, 2, 4, 5]
+    summary, rows = summary_of(plan, merit, failed=[*rivals, 7, 10])
+    found = tiles(plan, summary)
+    key = key_of(plan, found, (1.0, 3.0, 10.0))
+    assert ("unopposed", "all others failed") in key.notes
+    assert key.is_graded
+    assert "| slowdown 1× | `max` unopposed | `b` +20% |" in page(plan, summary, rows, [], "")
+    some, _ = summary_of(plan, merit, failed=[2, 5])
+    with style():
+        captions = [winner_map.draw_winner_map(plan, each).caption for each in (summary, some)]
+    assert "Unopposed, the palest: all others failed. At 2 points not all" in captions[0]
+    assert "At 1 point not all controllers lived." in captions[1]
+    assert "nopposed" not in captions[1]
+    every = [6 * point + cell for point in range(3) for cell in rivals]
+    alone = key_of(plan, tiles(plan, summary_of(plan, merit, failed=every)[0]), (1.0, 3.0, 10.0))
+    assert not alone.is_graded
+    assert len(alone.strengths) == 1
+
+
+def test_one_controller_leads_nobody_and_is_compared_with_nobody() -> None:
+    plan = plan_of(full(2, 2, 1), controllers=("max",))
+    summary, rows = summary_of(plan)
+    key = key_of(plan, tiles(plan, summary), (1.0, 3.0, 10.0))
+    assert not key.is_graded
+    assert key.notes == []
+    assert list(drawn(plan)) == ["winner-map"]
+    assert list(drawn(replace(plan, drawing=None))) == ["merit-users"]
+    text = page(plan, summary, rows, draw_all(plan, summary), "")
+    assert "| slowdown 1× | `max` | `max` |" in text
+    for word in ("unopposed", "runner-up", "ties", "\\*"):
+        assert word not in text
+    assert "*" not in text_of(sweep_tables(plan, summary))
 
 
 def test_a_sample_of_points_is_drawn_as_marks() -> None:
@@ -371,18 +430,77 @@ def test_the_page_tells_how_much_was_lived_who_wins_and_how_it_was_made() -> Non
     assert f"](cells/plan={plan.hash})" in text
     first = "first with 10 users, slowdown 1×, Doppler 1 Hz, seed 0"
     assert f"- 1 cell of `max`, {first}: `ValueError: no`" in text
-    errors = ["often" if n >= 20 else f"E{n}" for n in range(len(rows))]
-    rows = rows.set_column(rows.schema.get_field_index("error"), "error", pa.array(errors))
-    many = page(plan, summary, rows, [], "").split("## Failures\n\n")[1].split("\n\n")[0]
-    assert many.startswith("- 122 cells of ")
-    assert many.endswith("- and 11 more: see the cells' column `error`")
-    assert many.count("\n") == 10
     for drawing in drawings:
         assert f"]({drawing.name}.svg)" in text
     assert "| Doppler 2 Hz | 10 users | 100 users | 1,000 users |" in text
     assert "| slowdown 10× |" in text
     tables_of = [line for line in text.splitlines() if line.startswith("|")]
     assert all(line.endswith("|") for line in tables_of)
+
+
+def test_failures_of_a_controller_that_differ_in_numbers_only_are_told_once() -> None:
+    plan = plan_of(full())
+    summary, rows = summary_of(plan)
+
+    def told(errors: list[str]) -> list[str]:
+        swapped = rows.set_column(rows.schema.get_field_index("error"), "error", pa.array(errors))
+        text = page(plan, summary, swapped.take(np.arange(len(rows))[::-1]), [], "")
+        return text.split("## Failures\n\n")[1].split("\n\n")[0].split("\n")
+
+    errors = [f"E: {n} users, {n / 7:.3g} s" if n % 4 < 2 else "" for n in range(25)]
+    errors = [""] * 4 + errors[4:] + [""] * 119
+    first = "first with 10 users, slowdown 1×, Doppler 1 Hz, seed 1"
+    assert told(errors) == [
+        f"- 6 cells of `max`, {first}: `E: 4 users, 0.571 s`",
+        f"- 5 cells of `wmmse`, {first}: `E: 5 users, 0.714 s`",
+    ]
+    many = told([f"E{'x' * (n % 30)}" for n in range(144)])
+    assert len(many) == 11
+    assert many[-1] == "- and 50 more: see the cells' column `error`"
+
+
+def test_a_page_is_headed_by_its_title_its_name_or_its_scenarios() -> None:
+    plan = replace(plan_of(FEW), title="")
+    told = summary_of(plan)
+    assert page(plan, *told, [], "").startswith("# Sweep who\n")
+    assert page(replace(plan, name="sweep"), *told, [], "").startswith("# Sweep of d2d\n")
+
+
+def test_the_page_counts_what_there_is_and_says_what_is_only_planned() -> None:
+    plan = plan_of(FEW, controllers=TWO)
+    words = [
+        page(plan, *summary_of(plan, absent=range(lived, plan.cells)), [], "")
+        for lived in (0, 1, plan.cells - 1, plan.cells)
+    ]
+    assert "0 cells lived, 3 networks planned for each point. 24 are still" in words[0]
+    assert "ratios of means. Tied for best: " in words[0]
+    assert "Nobody is ranked at 4 of 4 points" in words[0]
+    assert "1 cell lived, 3 networks planned for each point. 23 are still" in words[1]
+    assert "paired over up to 1 network for each point" in words[1]
+    assert "1 is still to be lived" in words[2]
+    assert "24 cells lived, 3 networks for each point. Under" in words[3]
+
+
+def test_a_page_explains_the_marks_that_its_tables_have() -> None:
+    points = [(10, 1.0), (20, 1.0)]
+    plan = plan_of(points, controllers=("max", "wmmse"), **BY_TWO)
+    apart, tied = np.ones((2, 3, 2)), np.ones((2, 3, 2))
+    apart[..., 1] = 2.0
+    apart[1] = 0.0
+    text = page(plan, *summary_of(plan, apart), [], "")
+    assert "| slowdown 1× | `wmmse` ×2.0 | nobody |" in text
+    assert "interval. Wins: largest mean merit, and nobody is tied with it; tied for best:" in text
+    assert "≈" not in text
+    text = page(plan, *summary_of(plan, tied), [], "")
+    assert "nobody is tied with it; ≈ tied for best: the paired 95% interval" in text
+    text = page(replace(plan, drawing=None), *summary_of(plan, apart), [], "")
+    assert "\\* wins: largest mean merit, and nobody is tied with it; tied for best" in text
+    assert "Nobody is ranked at 1 of 2 points: nobody yields anything." in text
+    summary, rows = summary_of(plan, apart, failed=[6, 8, 10])
+    text = page(plan, summary, rows, [], "")
+    assert "| `wmmse` ×2.0 | nobody |" in text
+    assert "Nobody is ranked at 1 of 2 points: nobody yields anything." in text
+    assert "≈" not in text
 
 
 def test_the_page_says_when_points_stopped() -> None:
@@ -395,6 +513,6 @@ def test_the_page_says_when_points_stopped() -> None:
     text = page(plan, *summary_of(plan, merit), [], "")
     assert "## Failures" not in text
     assert "±1% wide: 3 to 6 networks" in text
-    assert "1 points stayed wider after all 6" in text
+    assert "1 point stayed wider after all 6" in text
     assert "$ " not in text
     assert "| users |" in text

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from slotwise.runs.sweeps.drawing.map_words import fill_of
 from slotwise.runs.sweeps.drawing.marks import draw_tied
 from slotwise.runs.sweeps.drawing.shades import (
+    STRENGTHS,
     edges,
     hatch_of,
     label_of,
@@ -16,7 +18,7 @@ from slotwise.runs.sweeps.drawing.shades import (
     width_pt,
     wrapped,
 )
-from slotwise.runs.sweeps.drawing.tiles import regions
+from slotwise.runs.sweeps.drawing.tiles import Tile, regions
 
 LONG = "wmmse:iterations=100,sparse=16,start=full,tolerance=0.0001"
 
@@ -53,10 +55,32 @@ def test_strengths_are_those_that_are_used_most_evenly(
     assert len(edges(np.array([]))) == 3
 
 
+@pytest.mark.parametrize(
+    ("leads", "scale"),
+    [
+        ([38.0, 40.0, 73.0, 78.0], (10.0, 30.0, 100.0)),
+        ([12.0, 15.0], (3.0, 10.0, 30.0)),
+        ([0.5], (0.3, 1.0, 3.0)),
+        ([0.0], (0.3, 1.0, 3.0)),
+    ],
+)
+def test_strengths_that_tell_nothing_apart_are_those_around_the_median(
+    leads: list[float], scale: tuple[float, ...]
+) -> None:
+    assert edges(np.array(leads)) == scale
+
+
 def test_a_margin_is_written_short_and_from_twice_as_much_on_as_a_factor() -> None:
     leads = 0.04, 0.42, 0.97, 99.4, 99.6, 156.0, 900.0, 1e6, np.inf, np.nan
     texts = ["+0.04%", "+0.4%", "+1%", "+99%", "×2.0", "×2.6", "×10", ">×999", "alone"]
-    assert [label_of(lead) for lead in leads] == [*texts, ""]
+    assert [label_of(lead) for lead in leads] == [*texts, "unopposed"]
+
+
+def test_whose_rivals_all_failed_is_the_palest_and_whose_yield_nothing_the_strongest() -> None:
+    leads = {np.nan: 0, 0.5: 0, 2.0: 1, 30.0: 3, np.inf: 3}
+    for lead, strength in leads.items():
+        fill = fill_of(Tile("win", (0,), lead), ["#0072B2"], (1.0, 3.0, 10.0))
+        assert fill == mixed("#0072B2", STRENGTHS[strength])
 
 
 def test_a_long_name_keeps_its_ends_and_a_long_text_takes_lines() -> None:

@@ -476,3 +476,11 @@ def test_a_mapping_may_hold_ranges_and_what_numpy_makes() -> None:
 def test_what_is_no_plan_at_all_is_told(plan: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         read_plan(plan)
+
+
+def test_a_built_in_plan_is_found_beside_what_it_has_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "winner-map").mkdir()
+    assert read_plan("winner-map").name == "winner-map"

@@ -51,21 +51,23 @@ def draw(plan: SweepPlan, summary: pa.Table) -> list[Drawing]:
     list of Drawing
         With a drawing in the plan that names two axes: the winner map, and slices of it along
         both; a sample of points is too thin for that. Otherwise merit, and merit relative to the
-        best, over one field. Empty while nothing has been lived, and without a varied field.
+        best, over one field. Nothing is relative to the best where a plan has one controller.
+        Empty while nothing has been lived, and without a varied field.
     """
     if not plan.varied or not (matrix(plan, summary, "seeds") > 0).any():
         return []
+    compared = len(plan.controllers) > 1
     if plan.drawing is not None and plan.drawing.y is not None:
         x, y = dimension(plan, plan.drawing.x), dimension(plan, plan.drawing.y)
         places = len(x.values) * len(y.values) * len(groups(plan, (x.field, y.field)))
         if len(plan.points) < _FULL * places:  # a random sample makes no map
-            return [_curves(plan, x, _relative(plan, summary))]
-        slices = [
-            _slices(plan, summary, *pair) for pair in ((y, x), (x, y)) if len(pair[0].values) > 1
-        ]
+            return [_curves(plan, x, (_relative if compared else _merit)(plan, summary))]
+        pairs = [pair for pair in ((y, x), (x, y)) if compared and len(pair[0].values) > 1]
+        slices = [_slices(plan, summary, *pair) for pair in pairs]
         return [draw_winner_map(plan, summary), *slices]
     x = dimension(plan, plan.drawing.x if plan.drawing else _along(plan))
-    return [_curves(plan, x, bands) for bands in (_merit(plan, summary), _relative(plan, summary))]
+    quantities = (_merit, _relative) if compared else (_merit,)
+    return [_curves(plan, x, bands(plan, summary)) for bands in quantities]
 
 
 def _along(plan: SweepPlan) -> str:

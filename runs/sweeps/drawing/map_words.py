@@ -9,7 +9,7 @@ import numpy as np
 
 from slotwise.runs.report.palette import Look
 from slotwise.runs.sweeps.drawing.marks import draw_mark, draw_outlined
-from slotwise.runs.sweeps.drawing.shades import STRENGTHS, label_of, mixed, on, width_pt
+from slotwise.runs.sweeps.drawing.shades import STRENGTHS, UNOPPOSED, mixed, on, width_pt
 from slotwise.runs.sweeps.drawing.tiles import Place, Tile, regions
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ __all__ = ["Scale", "draw_names", "draw_words", "fill_of"]
 Scale = tuple[float, float, float]
 
 _NUMBER_PT = (11.5, 10.0)
+_UNOPPOSED_PT = (*_NUMBER_PT, 9.0, 8.0)  # a long word, and nothing else on the tile says it
 _NAMES_PT = (13.0, 11.5, 10.0)
 _ROOM = 0.94
 _LINE_PT = 7.6  # of the two lines on a tile from its middle
@@ -29,7 +30,7 @@ _LINES_PT = 31.0  # height of a tile that has room for a name over a number
 
 
 def fill_of(tile: Tile, colours: Sequence[str], scale: Scale) -> str:
-    """Colour of a winner's tile; a margin that is none, for want of a rival, is the strongest.
+    """Colour of a winner's tile; without a runner-up to be ahead of it is the palest.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def fill_of(tile: Tile, colours: Sequence[str], scale: Scale) -> str:
     scale : (float, float, float)
         Margins between the strengths [%].
     """
-    level = 3 if np.isnan(tile.lead) else int(np.searchsorted(scale, tile.lead, "right"))
+    level = 0 if np.isnan(tile.lead) else int(np.searchsorted(scale, tile.lead, "right"))
     return mixed(colours[tile.ahead[0]], STRENGTHS[level])
 
 
@@ -110,7 +111,7 @@ def draw_words(
     axes: Axes,
     look: Look,
     at: Place,
-    tile: Tile,
+    text: str,
     room: tuple[float, float],
     how: tuple[str, bool, bool],
 ) -> None:
@@ -124,18 +125,19 @@ def draw_words(
         The winner's.
     at : (int, int)
         Column and row.
-    tile : Tile
-        What is there.
+    text : str
+        The margin as it is written; may be empty.
     how : (str, bool, bool)
         Colour of the tile, whether it has a pattern, and whether the region's name is on it.
     """
     from matplotlib.patheffects import Normal, Stroke
 
     fill, patterned, named = how
-    ink, text = on(fill), label_of(tile.lead)
+    ink = on(fill)
     x, y = at[0] + 0.5, at[1] + 0.5
     two = room[1] >= _LINES_PT
-    sizes = (pt for pt in _NUMBER_PT if width_pt(text, pt) <= _ROOM * room[0])
+    tried = _UNOPPOSED_PT if text == UNOPPOSED else _NUMBER_PT
+    sizes = (pt for pt in tried if width_pt(text, pt) <= _ROOM * room[0])
     size = next(sizes, None) if text and room[1] >= 13.0 else None
     if size is not None:
         axes.text(

@@ -6,6 +6,7 @@ blue: the palette's sky blue and grey come last here, after black.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 from slotwise.runs.report.palette import COLOURS, INK, Look, look
 
 __all__ = [
+    "ALONE",
     "STRENGTHS",
     "TWICE",
+    "UNOPPOSED",
     "edges",
     "hatch_of",
     "label_of",
@@ -34,6 +37,9 @@ STRENGTHS = (0.28, 0.52, 0.77, 1.0)
 
 TWICE = 99.5
 """Margin [%] from which on a factor is written."""
+
+ALONE, UNOPPOSED = "alone", "unopposed"
+"""Of a winner whose rivals lived and yield nothing, and of one whose rivals all failed."""
 
 _ORDER = (0, 1, 2, 3, 4, 6, 5, 7)
 _BLACK = "#3A3A3A"  # whose pale shades are greys
@@ -65,15 +71,20 @@ def hatch_of(position: int) -> str:
 def edges(lead_percent: NDArray[np.float64]) -> tuple[float, float, float]:
     """Margins between the four strengths [%] that tell those of a map apart best.
 
-    Of some round scales, the one whose four strengths are used most evenly (largest entropy).
+    Of some round scales, the one whose four strengths are used most evenly (largest entropy); of
+    several that are, the one whose middle is nearest the median margin by ratio.
     """
     known = lead_percent[np.isfinite(lead_percent)]
+    if not known.size:
+        return _SCALES[1]
+    median = max(float(np.median(known)), 1e-9)
 
-    def evenness(scale: tuple[float, float, float]) -> float:
+    def worth(scale: tuple[float, float, float]) -> tuple[float, float]:
         share = np.bincount(np.searchsorted(scale, known, "right"), minlength=4) / known.size
-        return float(-np.sum(share[share > 0.0] * np.log(share[share > 0.0])))
+        evenness = float(-np.sum(share[share > 0.0] * np.log(share[share > 0.0])))
+        return round(evenness, 9), -abs(math.log(median / scale[1]))
 
-    return max(_SCALES, key=evenness) if known.size else _SCALES[1]
+    return max(_SCALES, key=worth)
 
 
 def mixed(colour: str, strength: float) -> str:
@@ -114,14 +125,15 @@ def shortened(text: str, room_pt: float, size_pt: float, bold: bool = False) -> 
 
 
 def label_of(lead: float) -> str:
-    """A margin [%] for a tile: ``+0.4%``, ``+12%``, ``×2.6``, ``alone``; nothing where it is NaN.
+    """A margin [%] for a tile: ``+0.4%``, ``+12%``, ``×2.6``, ``alone``, ``unopposed``.
 
-    From +100% on it says how many times the runner-up's, and ``alone`` of an infinite one.
+    From +100% on it says how many times the runner-up's, ``alone`` of an infinite one, and
+    ``unopposed`` of NaN, without a runner-up.
     """
     if np.isnan(lead):
-        return ""
+        return UNOPPOSED
     if np.isinf(lead):
-        return "alone"
+        return ALONE
     times = 1.0 + lead / 100.0
     if times >= 999.5:
         return ">×999"

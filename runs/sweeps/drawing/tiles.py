@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
+from slotwise.runs.sweeps.drawing.shades import label_of
 from slotwise.runs.sweeps.summary import matrix
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from slotwise.runs.sweeps.planning.plan import SweepPlan
 
-__all__ = ["Tile", "regions", "tiles"]
+__all__ = ["Tile", "margin_of", "regions", "tiles"]
 
 Place = tuple[int, int]
 
@@ -31,7 +32,7 @@ class Tile(NamedTuple):
         Controllers by position: the winner, and in a tie those tied with it, best first.
     lead : float
         Of the winner over the runner-up [%]; infinite over one that yields nothing, NaN without
-        one.
+        one: all rivals failed, or the plan has none.
     """
 
     kind: Literal["win", "tie", "nobody", "failed", "absent"]
@@ -68,9 +69,9 @@ def tiles(plan: SweepPlan, summary: pa.Table) -> list[Tile]:
             found.append(Tile("failed" if over and (failed[point] > 0).any() else "absent"))
             continue
         order = np.argsort(np.where(ranked, rank[point], np.inf), kind="stable")
-        first, second = int(order[0]), int(order[min(1, order.size - 1)])
+        first = int(order[0])
         ahead = 100.0 * float(lead[point, first])
-        if ranked.sum() > 1 and not merit[point, second] > 0.0:
+        if ranked.sum() > 1 and np.isnan(ahead):
             ahead = np.inf
         if tied[point, first] == 1.0:
             everybody = tuple(int(one) for one in order if tied[point, one] == 1.0)
@@ -78,6 +79,19 @@ def tiles(plan: SweepPlan, summary: pa.Table) -> list[Tile]:
         else:
             found.append(Tile("win", (first,), ahead))
     return found
+
+
+def margin_of(plan: SweepPlan, tile: Tile) -> str:
+    """What is written of a winner's margin; nothing in a plan of one controller.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+        Whose controllers compete.
+    tile : Tile
+        Of the kind ``win``.
+    """
+    return label_of(tile.lead) if len(plan.controllers) > 1 else ""
 
 
 def regions(winners: dict[Place, int]) -> Iterator[tuple[int, list[Place]]]:

@@ -28,7 +28,7 @@ from slotwise.runs.sweeps.drawing.shades import (
     width_pt,
     wrapped,
 )
-from slotwise.runs.sweeps.drawing.tiles import Place, Tile, tiles
+from slotwise.runs.sweeps.drawing.tiles import Place, Tile, margin_of, tiles
 from slotwise.runs.sweeps.summary import matrix
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _draw_tiles(
         if tile.kind == "win":
             fill = fill_of(tile, colours, scale)
             how = fill, bool(hatch_of(tile.ahead[0])), at in named
-            draw_words(axes, every[tile.ahead[0]], at, tile, room, how)
+            draw_words(axes, every[tile.ahead[0]], at, margin_of(plan, tile), room, how)
 
 
 def _draw_frame(
@@ -281,9 +281,26 @@ def _left_out(shown: int, every: int) -> str:
 
 def _caption(plan: SweepPlan, summary: pa.Table, found: Sequence[Tile]) -> str:
     """What is drawn, in sentences."""
-    lived = matrix(plan, summary, "seeds").max(axis=1)
-    few, most = int(lived.min()), int(lived.max())
     kinds = [tile.kind for tile in found]
+    words = _of_leads(plan, summary, found)
+    if len(plan.controllers) == 1:
+        words = [f"Colour: where `{plan.controllers[0]}`, the only controller, yields anything."]
+    if nobody := kinds.count("nobody"):
+        words.append(f"Nobody yields anything at {_points(nobody)}.")
+    if missing := kinds.count("failed") + kinds.count("absent"):
+        verb = "have" if missing > 1 else "has"
+        words.append(f"{_points(missing)} {verb} no winner: cells failed or are still to be lived.")
+    return " ".join(words)
+
+
+def _points(number: int) -> str:
+    return f"{number} point{'s' if number != 1 else ''}"
+
+
+def _of_leads(plan: SweepPlan, summary: pa.Table, found: Sequence[Tile]) -> list[str]:
+    """What colours, numbers, words and marks mean where several controllers compete."""
+    lived, rank = (matrix(plan, summary, name) for name in ("seeds", "rank"))
+    few, most = int(lived.max(axis=1).min()), int(lived.max())
     leads = np.array([tile.lead for tile in found if tile.kind == "win"])
     words = [
         f"Colour: the controller with the highest {merit_word(plan)} over the same networks. "
@@ -293,16 +310,18 @@ def _caption(plan: SweepPlan, summary: pa.Table, found: Sequence[Tile]) -> str:
         words.append("×2: twice as much as the runner-up.")
     if np.isinf(leads).any():
         words.append("Alone: nobody else yields anything.")
+    if np.isnan(leads).any():
+        words.append("Unopposed, the palest: all others failed.")
+    ranked = np.isfinite(rank)
+    if partly := int((ranked.any(axis=1) & ~ranked.all(axis=1)).sum()):
+        words.append(f"At {_points(partly)} not all controllers lived.")
     if most > 1:
         count = f"{most}" if few == most else f"up to {most}"
+        ties = sum(tile.kind == "tie" for tile in found)
         words.append(
             f"Pale tiles with marks: ties, the 95% interval of the ratio, paired over {count} "
-            f"networks, reaches 100% ({kinds.count('tie')} of {len(found)} points)."
+            f"networks, reaches 100% ({ties} of {len(found)} points)."
         )
     else:
         words.append("One network for each point: no intervals, so no ties.")
-    if nobody := kinds.count("nobody"):
-        words.append(f"Nobody yields anything at {nobody} points.")
-    if missing := kinds.count("failed") + kinds.count("absent"):
-        words.append(f"{missing} points have no winner: cells failed or are still to be lived.")
-    return " ".join(words)
+    return words

@@ -147,12 +147,12 @@ def find_plan(plan: Mapping[str, Any] | str | Path) -> Source:
     if not isinstance(plan, str | Path):
         raise InputError(f"plan = {plan}: must be a mapping, a built-in name or a path")
     path = Path(plan)
-    if path.is_dir():
-        raise InputError(f"plan {plan} is a directory, not a file")
     names = builtin_plans()
     is_builtin = str(plan) in names
     if is_builtin:
         path = _BUILTIN / f"{plan}.toml"
+    elif path.is_dir():
+        raise InputError(f"plan {plan} is a directory, not a file")
     elif path.suffix != ".toml" and not path.is_file():
         raise InputError(
             f"unknown plan {str(plan)!r}{nearest(str(plan), names)}; a path, or one of "

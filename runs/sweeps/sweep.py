@@ -329,8 +329,8 @@ def _team(plan: SweepPlan, workers: Workers) -> Workers:
 
 def _task(plan: SweepPlan, number: int) -> Task:
     cell = plan.cell(number)
-    length = plan.length(cell.point)
-    return Task(number, plan.scenario(cell.point), cell.controller, cell.seed, length)
+    spec = plan.specs[plan.controllers.index(cell.controller)]
+    return Task(number, plan.scenario(cell.point), spec, cell.seed, plan.length(cell.point))
 
 
 def _in_order(plan: SweepPlan, mask: Mask) -> Numbers:

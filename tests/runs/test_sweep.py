@@ -510,6 +510,7 @@ def test_an_error_is_the_same_wherever_the_plan_is(tmp_path: Path) -> None:
         assert swept(read_plan(path), tmp_path / place / "out").failed == 6
         assert str(tmp_path) not in str(rows_of(tmp_path / place / "out"))
         files.append(result_of(tmp_path / place / "out"))
+        assert "6 cells of `mlp:w.safetensors`" in (tmp_path / place / "out/README.md").read_text()
     assert files[0] == files[1]
 
 

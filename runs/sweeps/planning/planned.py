@@ -48,7 +48,7 @@ class Cell(NamedTuple):
     seed : int
         Which network.
     controller : str
-        Spec of who decides, as a worker needs it, see `SweepPlan.specs`.
+        Spec of who decides, as the plan has it; `SweepPlan.specs` has what a worker needs.
     """
 
     number: int
@@ -191,7 +191,7 @@ class SweepPlan:
             raise IndexError(f"cell {number}: the plan has {self.cells}")
         network, controller = divmod(number, len(self.controllers))
         point, seed = divmod(network, len(self.seeds))
-        return Cell(number, point, self.seeds[seed], self.specs[controller])
+        return Cell(number, point, self.seeds[seed], self.controllers[controller])
 
     def scenario(self, point: int) -> Scenario:
         """Scenario of a point; those asked for last are kept.
